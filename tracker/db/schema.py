@@ -1,0 +1,433 @@
+"""Every table, top to bottom, no behaviour: the data model is one read.
+
+Three layers: the journals (hits, crm_changes, costs: what we were told, never derived), the dictionaries (sites, users,
+tokens, visitors, user_agents) and the derived facts, which `minamoto rebuild` makes anew from the journals.
+Instants are integer milliseconds since 1970 (UTC), days are 'YYYY-MM-DD' text in the site's zone, money is integer
+minor units beside its currency. Text that reports group and sort by is COLLATE "C" on PostgreSQL, so that every engine
+sorts alike.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    false,
+)
+from sqlalchemy.types import JSON
+
+from tracker.clock import from_ms, to_ms
+from tracker.vocabulary import (
+    ConversionKind,
+    CrmChangeKind,
+    DealStatus,
+    DealType,
+    EntryKind,
+    HitKind,
+    IdentificationKind,
+    IdentifierKind,
+    Origin,
+    Role,
+    TouchKind,
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in Python, integer milliseconds since 1970 in the database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_ms(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_ms(value)
+
+
+# Sorted and grouped text: bytewise order in every engine (an ICU-collated PostgreSQL would sort `_x a B`).
+Word = Text().with_variant(Text(collation="C"), "postgresql")
+# SQLite only numbers rows by itself for INTEGER.
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def one_of(column: str, words: type[Any]) -> CheckConstraint:
+    """A CHECK that a column holds one of an enumeration's words."""
+    listed = ", ".join(f"'{word.value}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def arrival_columns() -> list[Column[Any]]:
+    """The dimensions that facts carry flat; reports scan and group by them and never join."""
+    return [
+        Column("channel", Word, nullable=False),
+        Column("source", Word, nullable=False),
+        Column("medium", Word, nullable=False),
+        Column("campaign", Word, nullable=False),
+        Column("term", Word, nullable=False),
+        Column("content", Word, nullable=False),
+        Column("landing_page", Word, nullable=False),
+        Column("referring_host", Word, nullable=False),
+        Column("device", Word, nullable=False),
+        Column("country", Word, nullable=False),
+    ]
+
+
+# --- dictionaries ---------------------------------------------------------------------------------------------------
+
+sites = Table(
+    "sites",
+    metadata,
+    Column("site_id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("hosts", JSON, nullable=False),  # list of host names; a hit from another host is refused
+    Column("timezone", Text, nullable=False),
+    Column("currency", Text),  # empty until set or until the first deal or cost names one
+    Column("visit_gap_s", Integer, nullable=False),
+    Column("is_demo", Boolean, nullable=False, server_default=false()),
+    Column("created_at", Instant, nullable=False),
+)
+
+users = Table(
+    "users",
+    metadata,
+    Column("user_id", Integer, primary_key=True),
+    Column("email", Text, nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),  # argon2id
+    Column("role", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    one_of("role", Role),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("token_id", Integer, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("token_hash", Text, nullable=False, unique=True),  # SHA-256; the token itself is shown once
+    Column("site_id", ForeignKey("sites.site_id")),  # empty: every site, the request names it
+    Column("created_at", Instant, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("visitor_no", Serial, primary_key=True),  # dense integer: what facts carry and reports count
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("visitor_id", Text, nullable=False),  # the cookie's random value
+    UniqueConstraint("site_id", "visitor_id"),
+)
+
+user_agents = Table(
+    "user_agents",
+    metadata,
+    Column("ua_id", Text, primary_key=True),  # hash of the text
+    Column("text", Text, nullable=False),
+    Column("browser", Text, nullable=False),
+    Column("os", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("bot", Text),  # the crawler pattern that matched; empty for people
+)
+
+# --- journals -------------------------------------------------------------------------------------------------------
+
+hits = Table(
+    "hits",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("hit_id", Text, nullable=False),  # UUIDv7 made by the sender: a retry is the same hit
+    Column("visitor_id", Text),  # empty for an event that only names a contact
+    Column("kind", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("url", Text, nullable=False),
+    Column("referrer", Text),
+    Column("title", Text),
+    Column("user_agent", Text),
+    Column("country", Text),  # from the address, which is not kept
+    Column("consent", Text, nullable=False),
+    Column("details", JSON, nullable=False),  # form, identifiers, name, props; an API event's contact and source
+    # Ascending with time, so the index grows at its right edge; no index by visitor here (visit_hits has it).
+    UniqueConstraint("site_id", "hit_id"),
+    one_of("kind", HitKind),
+    one_of("origin", Origin),
+)
+
+# Which hits are not folded yet. A row is written with its hit and deleted by the transaction that folds it, so a hit
+# whose transaction commits late is folded late, and never missed, as it would be by a cursor over seq.
+hits_waiting = Table(
+    "hits_waiting",
+    metadata,
+    Column("seq", BigInteger().with_variant(Integer(), "sqlite"), ForeignKey("hits.seq"), primary_key=True),
+)
+
+refusals = Table(
+    "refusals",
+    metadata,
+    Column("site_id", Integer, primary_key=True, autoincrement=False),  # 0: the site was not known
+    Column("day", Text, primary_key=True),
+    Column("reason", Text, primary_key=True),
+    Column("n", BigInteger, nullable=False),
+)
+
+crm_changes = Table(
+    "crm_changes",
+    metadata,
+    Column("seq", Serial, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),  # the deal's reference, the contact's id
+    Column("payload", JSON, nullable=False),  # the accepted fields, as given
+    Column("changed_at", Instant, nullable=False),  # when it happened in the CRM
+    Column("received_at", Instant, nullable=False),
+    Index(None, "site_id", "kind", "key"),  # a deal's history is read at each of its changes
+    one_of("kind", CrmChangeKind),
+)
+
+costs = Table(
+    "costs",
+    metadata,
+    Column("cost_id", Text, primary_key=True),  # derived from the key below: the same day and campaign is replaced
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("day", Text, nullable=False),
+    Column("channel", Word, nullable=False),
+    Column("source", Word, nullable=False),
+    Column("medium", Word, nullable=False),
+    Column("campaign", Word, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("clicks", BigInteger),
+    Column("impressions", BigInteger),
+    Column("updated_at", Instant, nullable=False),
+    UniqueConstraint("site_id", "day", "source", "medium", "campaign"),
+    CheckConstraint("amount_minor >= 0", name="amount"),
+)
+
+# --- derived: visits and touchpoints --------------------------------------------------------------------------------
+
+visits = Table(
+    "visits",
+    metadata,
+    Column("visit_id", Text, primary_key=True),  # derived from the first hit's id
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("visitor_no", ForeignKey("visitors.visitor_no"), nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("ended_at", Instant, nullable=False),
+    Column("n_hits", Integer, nullable=False),
+    Column("n_pages", Integer, nullable=False),
+    Column("bot", Text),  # which crawler it was: the visit is kept and shown, and is no touchpoint
+    Index(None, "visitor_no", "started_at"),  # the fold looks up a visitor's last visits
+)
+
+visit_hits = Table(
+    "visit_hits",
+    metadata,
+    Column("hit_seq", BigInteger().with_variant(Integer(), "sqlite"), ForeignKey("hits.seq"), primary_key=True),
+    Column("visit_id", Text, nullable=False),
+    Column("visitor_no", BigInteger, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Index(None, "visitor_no", "occurred_at"),  # a visitor's hits in order, for the fold and the journey
+)
+
+touchpoints = Table(
+    "touchpoints",
+    metadata,
+    Column("touchpoint_id", Text, primary_key=True),  # the visit's id, or derived from the event's hit
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("hit_seq", BigInteger, nullable=False),  # the hit that began it
+    Column("hit_id", Text, nullable=False),  # orders touches of the same instant
+    Column("visitor_no", BigInteger),
+    Column("contact_id", Text),  # only of a contact that was no web visit; visits belong to people through links
+    Column("occurred_at", Instant, nullable=False),
+    Column("day", Text, nullable=False),
+    *arrival_columns(),
+    Column("landing_url", Text, nullable=False),
+    Column("referrer", Text),
+    Column("click_ids", JSON, nullable=False),  # [[parameter, value], ...] as they came
+    Column("browser", Text, nullable=False),
+    Column("os", Text, nullable=False),
+    Column("rule", Text, nullable=False),  # which channel rule decided
+    Column("rules_version", Text, nullable=False),
+    one_of("kind", TouchKind),
+    Index(None, "site_id", "day"),  # every report reads a site's period
+    Index(None, "visitor_no", "occurred_at"),  # a contact's path, through links
+    Index(None, "contact_id"),
+)
+
+# --- derived: people ------------------------------------------------------------------------------------------------
+
+contacts = Table(
+    "contacts",
+    metadata,
+    Column("contact_id", Text, primary_key=True),  # derived from the identifier that founded it
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("email", Word),  # the latest of its e-mail addresses
+    Column("crm_id", Word),
+    Column("phone", Text),
+    Column("name", Text),
+    Column("company_name", Text),
+    Column("company_domain", Word),  # from the e-mail address; free-mail domains never
+    Column("properties", JSON, nullable=False),
+    Column("lead_at", Instant, nullable=False),  # first identified
+    Column("lead_day", Text, nullable=False),
+    Column("updated_at", Instant, nullable=False),
+    Index(None, "site_id", "lead_at"),  # the contacts page, newest first
+    Index(None, "site_id", "company_domain"),  # a deal that names no one takes its company's people
+)
+
+identifiers = Table(
+    "identifiers",
+    metadata,
+    Column("site_id", ForeignKey("sites.site_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("value", Word, primary_key=True),  # e-mail lower-cased, CRM id as given
+    Column("contact_id", ForeignKey("contacts.contact_id"), nullable=False),
+    one_of("kind", IdentifierKind),
+    Index(None, "contact_id"),
+)
+
+identifications = Table(
+    "identifications",
+    metadata,
+    Column("identification_id", Text, primary_key=True),  # derived from the hit or the CRM change
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("contact_id", ForeignKey("contacts.contact_id"), nullable=False),
+    Column("visitor_no", BigInteger),
+    Column("hit_seq", BigInteger),  # the evidence
+    Column("kind", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    one_of("kind", IdentificationKind),
+    Index(None, "visitor_no"),
+    Index(None, "contact_id"),
+)
+
+# Whose a browser was, when: [from_at, to_at), open at the side that is empty.
+links = Table(
+    "links",
+    metadata,
+    Column("visitor_no", ForeignKey("visitors.visitor_no"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("contact_id", ForeignKey("contacts.contact_id"), nullable=False),
+    Column("from_at", Instant),
+    Column("to_at", Instant),
+    Index(None, "contact_id"),
+)
+
+# --- derived: deals and their money ---------------------------------------------------------------------------------
+
+deals = Table(
+    "deals",
+    metadata,
+    Column("deal_id", Text, primary_key=True),  # derived from site and reference
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("reference", Word, nullable=False),
+    Column("name", Text),
+    Column("pipeline", Text),
+    Column("stage", Text),  # the CRM's own word
+    Column("status", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("refunded_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("company_domain", Word),
+    Column("created_at", Instant, nullable=False),
+    Column("closed_at", Instant),
+    Column("changed_at", Instant, nullable=False),
+    UniqueConstraint("site_id", "reference"),
+    Index(None, "site_id", "company_domain"),
+    one_of("status", DealStatus),
+    one_of("type", DealType),
+)
+
+deal_contacts = Table(
+    "deal_contacts",
+    metadata,
+    Column("deal_id", ForeignKey("deals.deal_id"), primary_key=True),
+    Column("contact_id", ForeignKey("contacts.contact_id"), primary_key=True),
+    Index(None, "contact_id"),
+)
+
+# The ledger: signed entries, each with its own date. Their sum is what the CRM says the deal brought.
+deal_entries = Table(
+    "deal_entries",
+    metadata,
+    Column("deal_id", ForeignKey("deals.deal_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("day", Text, nullable=False),
+    one_of("kind", EntryKind),
+    Index(None, "site_id", "day"),  # revenue of a period
+)
+
+# --- derived: conversions and paths ---------------------------------------------------------------------------------
+
+conversions = Table(
+    "conversions",
+    metadata,
+    Column("conversion_id", Text, primary_key=True),  # derived from the hit, the contact or the deal
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("contact_id", Text),
+    Column("deal_id", Text),
+    Column("hit_seq", BigInteger),
+    Column("occurred_at", Instant, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("lead_day", Text),  # the cohort: when its (oldest) contact became a lead
+    Column("by_company", Boolean, nullable=False),  # the deal named no one; its company's people were taken
+    one_of("kind", ConversionKind),
+    Index(None, "site_id", "day"),
+    Index(None, "contact_id"),
+    Index(None, "deal_id"),
+)
+
+# One row per conversion and touch, flat: the touch's dimensions and the conversion's kind and cohort stand on it.
+paths = Table(
+    "paths",
+    metadata,
+    Column("conversion_id", Text, primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("conversion_at", Instant, nullable=False),
+    Column("conversion_day", Text, nullable=False),
+    Column("lead_day", Text),
+    Column("touchpoint_id", Text, nullable=False),
+    Column("touched_at", Instant, nullable=False),
+    Column("touch_day", Text, nullable=False),
+    *arrival_columns(),
+    Index(None, "site_id", "conversion_day"),  # activity basis
+    Index(None, "site_id", "touch_day"),  # touch cohorts
+    Index(None, "site_id", "lead_day"),  # lead cohorts
+)

@@ -1,0 +1,69 @@
+"""Open a database by its URL and hand out transactions.
+
+SQLite has one writer at a time: a writing transaction takes the lock at its start (BEGIN IMMEDIATE) and waits its turn,
+so that no transaction fails half-way because another wrote meanwhile. PostgreSQL runs READ COMMITTED.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from tracker.errors import Invalid
+
+Tx = Connection
+BUSY_TIMEOUT_MS = 30_000
+
+
+def connect(url: str, *, synchronous: str = "FULL") -> Engine:
+    """An engine for a SQLAlchemy URL: sqlite:///file or postgresql+psycopg://…; opens nothing yet.
+
+    synchronous  SQLite only: FULL or NORMAL (docs/operate.md)
+    raises       Invalid for another database or a URL that cannot be read
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise Invalid("MINAMOTO_DATABASE_URL is not a database URL; write sqlite:///minamoto.sqlite3") from error
+    if parsed.get_backend_name() == "postgresql":
+        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+    if parsed.get_backend_name() != "sqlite":
+        raise Invalid(f"{parsed.get_backend_name()} is not supported; use SQLite or PostgreSQL")
+    engine = create_engine(parsed)
+
+    @event.listens_for(engine, "connect")
+    def prepare(dbapi_connection: Any, _record: ConnectionPoolEntry) -> None:
+        dbapi_connection.isolation_level = None  # transactions begin where we say
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cache_size = -65536")
+        cursor.execute("PRAGMA temp_store = MEMORY")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def start(connection: Connection) -> None:
+        deferred = connection.get_execution_options().get("reading", False)
+        connection.exec_driver_sql("BEGIN" if deferred else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+@contextmanager
+def begin(engine: Engine) -> Iterator[Tx]:
+    """One writing transaction: committed at the end, rolled back on any error."""
+    with engine.begin() as tx:
+        yield tx
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Tx]:
+    """One reading transaction: on SQLite it waits for no writer and sees one state throughout."""
+    with engine.connect().execution_options(reading=True) as tx, tx.begin():
+        yield tx

@@ -1,0 +1,69 @@
+"""The only dialect-aware writes: insert once, upsert, and claims that other workers skip.
+
+Everything else is plain SQLAlchemy Core and the same on SQLite and PostgreSQL.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Select, Table
+from sqlalchemy.dialects import postgresql, sqlite
+
+from tracker.db.store import Tx
+
+Row = Mapping[str, Any]
+# SQLite binds at most 32,766 values in one statement.
+MOST_VALUES = 30_000
+
+
+def insert_for(tx: Tx, table: Table) -> Any:
+    """The dialect's INSERT, which knows ON CONFLICT."""
+    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def insert_once(tx: Tx, table: Table, rows: Sequence[Row]) -> None:
+    """Insert the rows whose key is not there yet; the others are left as they stand."""
+    if rows:
+        tx.execute(insert_for(tx, table).on_conflict_do_nothing(), [dict(row) for row in rows])
+
+
+def upsert(tx: Tx, table: Table, rows: Sequence[Row]) -> None:
+    """Insert rows, or replace the columns given of those whose primary key is there. All rows have the same columns."""
+    if not rows:
+        return
+    statement = insert_for(tx, table)
+    key = [column.name for column in table.primary_key.columns]
+    given = [name for name in rows[0] if name not in key]
+    statement = statement.on_conflict_do_update(
+        index_elements=key, set_={name: statement.excluded[name] for name in given}
+    )
+    tx.execute(statement, [dict(row) for row in rows])
+
+
+def add_up(tx: Tx, table: Table, row: Row, counter: str) -> None:
+    """Add row[counter] to the counter of the row with the same primary key, which is made if need be."""
+    statement = insert_for(tx, table).values(**row)
+    key = [column.name for column in table.primary_key.columns]
+    tx.execute(
+        statement.on_conflict_do_update(
+            index_elements=key, set_={counter: table.c[counter] + statement.excluded[counter]}
+        )
+    )
+
+
+def skip_claimed(tx: Tx, query: Select[Any]) -> Select[Any]:
+    """Lock the rows that a query finds and leave out those that another worker holds; SQLite has one writer anyway."""
+    return query.with_for_update(skip_locked=True) if tx.dialect.name == "postgresql" else query
+
+
+def lock(tx: Tx, query: Select[Any]) -> None:
+    """Wait for and hold the rows that a query finds until the transaction ends; order the query to avoid deadlock."""
+    if tx.dialect.name == "postgresql":
+        tx.execute(query.with_for_update()).all()
+
+
+def chunks(values: Iterable[Any], size: int = 500) -> Iterable[list[Any]]:
+    """The values in lists short enough for an IN (…)."""
+    listed = list(values)
+    for start in range(0, len(listed), size):
+        yield listed[start : start + size]

@@ -1,0 +1,204 @@
+"""The words that are stored: every enumeration of the product, as lower-snake text.
+
+Each value is what stands in the database, in the API and in exports; pages translate it at the edge.
+docs/glossary.md explains them, and a test holds the two equal.
+"""
+
+from enum import StrEnum
+
+
+class HitKind(StrEnum):
+    """What a beacon or an API event reports."""
+
+    PAGE = "page"
+    FORM = "form"
+    IDENTIFY = "identify"
+    EVENT = "event"
+    CALL = "call"
+    CHAT = "chat"
+    OFFLINE = "offline"
+
+
+class Origin(StrEnum):
+    """Who wrote a hit into the journal."""
+
+    BROWSER = "browser"
+    API = "api"
+    LOG = "log"
+    DEMO = "demo"
+
+
+class TouchKind(StrEnum):
+    """What kind of marketing contact a touchpoint is."""
+
+    VISIT = "visit"
+    CALL = "call"
+    CHAT = "chat"
+    OFFLINE = "offline"
+
+
+class Channel(StrEnum):
+    """The class of an arrival under a rule version; UNATTRIBUTED is a report's row, never stored."""
+
+    DIRECT = "direct"
+    CROSS_NETWORK = "cross_network"
+    PAID_SHOPPING = "paid_shopping"
+    PAID_SEARCH = "paid_search"
+    PAID_SOCIAL = "paid_social"
+    PAID_VIDEO = "paid_video"
+    DISPLAY = "display"
+    PAID_OTHER = "paid_other"
+    ORGANIC_SHOPPING = "organic_shopping"
+    ORGANIC_SOCIAL = "organic_social"
+    ORGANIC_VIDEO = "organic_video"
+    ORGANIC_SEARCH = "organic_search"
+    AI_ASSISTANT = "ai_assistant"
+    REFERRAL = "referral"
+    EMAIL = "email"
+    AFFILIATES = "affiliates"
+    AUDIO = "audio"
+    SMS = "sms"
+    MOBILE_PUSH = "mobile_push"
+    OFFLINE = "offline"
+    UNASSIGNED = "unassigned"
+    UNATTRIBUTED = "unattributed"
+
+
+class IdentifierKind(StrEnum):
+    """What names a contact; e-mail and CRM id are strong, a phone number is kept but joins nobody."""
+
+    EMAIL = "email"
+    CRM_ID = "crm_id"
+    PHONE = "phone"
+
+
+class IdentificationKind(StrEnum):
+    """What tied a contact to a visitor or to our books."""
+
+    FORM = "form"
+    IDENTIFY = "identify"
+    CALL = "call"
+    CHAT = "chat"
+    OFFLINE = "offline"
+    CRM = "crm"
+
+
+class ConversionKind(StrEnum):
+    """An outcome that earns credit. LEAD is a person, once; the four before it are events."""
+
+    FORM = "form"
+    CALL = "call"
+    CHAT = "chat"
+    OFFLINE = "offline"
+    LEAD = "lead"
+    DEAL_CREATED = "deal_created"
+    DEAL_WON = "deal_won"
+
+
+LEAD_EVENTS = (ConversionKind.FORM, ConversionKind.CALL, ConversionKind.CHAT, ConversionKind.OFFLINE)
+
+
+class DealStatus(StrEnum):
+    """Where a deal stands."""
+
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class DealType(StrEnum):
+    """What a deal is to the customer base."""
+
+    NEW = "new"
+    UPSELL = "upsell"
+    CROSS_SELL = "cross_sell"
+    RENEWAL = "renewal"
+
+
+class EntryKind(StrEnum):
+    """Why the ledger of a deal moved."""
+
+    WON = "won"
+    AMENDED = "amended"
+    REFUNDED = "refunded"
+    LOST_AFTER_WON = "lost_after_won"
+    REOPENED = "reopened"
+    REDATED = "redated"
+
+
+class CrmChangeKind(StrEnum):
+    """What a CRM told us about."""
+
+    CONTACT = "contact"
+    DEAL = "deal"
+
+
+class Model(StrEnum):
+    """The attribution models, named by formula (docs/attribution.md)."""
+
+    FIRST = "first"
+    LAST = "last"
+    LAST_NON_DIRECT = "last_non_direct"
+    LINEAR = "linear"
+
+
+class Basis(StrEnum):
+    """Which date puts a number into a period."""
+
+    ACTIVITY = "activity"
+    TOUCH_COHORT = "touch_cohort"
+    LEAD_COHORT = "lead_cohort"
+
+
+class Dimension(StrEnum):
+    """What a report can be split by."""
+
+    CHANNEL = "channel"
+    SOURCE = "source"
+    MEDIUM = "medium"
+    CAMPAIGN = "campaign"
+    TERM = "term"
+    CONTENT = "content"
+    LANDING_PAGE = "landing_page"
+
+
+class Device(StrEnum):
+    """The class of device that a user agent names."""
+
+    DESKTOP = "desktop"
+    MOBILE = "mobile"
+    TABLET = "tablet"
+    OTHER = "other"
+
+
+class Role(StrEnum):
+    """What a user may do: an owner changes settings, a viewer reads."""
+
+    OWNER = "owner"
+    VIEWER = "viewer"
+
+
+class Consent(StrEnum):
+    """The consent state that a hit was sent under."""
+
+    NONE = "none"
+    GRANTED = "granted"
+
+
+class Refusal(StrEnum):
+    """Why a hit was not taken into the journal; counted by day and shown on the tracking page."""
+
+    TOO_LARGE = "too_large"
+    MALFORMED = "malformed"
+    UNKNOWN_SITE = "unknown_site"
+    FOREIGN_HOST = "foreign_host"
+    PREFETCH = "prefetch"
+    OPTED_OUT = "opted_out"
+    TOO_OLD = "too_old"
+    NOT_A_PAGE = "not_a_page"
+    NOT_SUCCESSFUL = "not_successful"
+    DUPLICATE = "duplicate"
+    BOT = "bot"
+
+
+NOT_SET = "(not set)"
