@@ -1,0 +1,74 @@
+# Minamoto's workshop; `make help` lists what there is.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What to add to pytest's own words: make test PYTEST_ARGS='-k journey -x'
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup demo serve test spec lint fix bench wheel lock clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.runtime ## a demo company with its site and CRM on http://127.0.0.1:8000
+	@$(BIN)/minamoto demo
+
+serve: $(VENV)/.runtime ## the server on your own database
+	@$(BIN)/minamoto serve
+
+setup: $(VENV)/.dev ## all that work on Minamoto needs, in .venv
+
+test: $(VENV)/.dev ## every test: SQLite, PostgreSQL and a real browser
+	@.ci/machine
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile -rs \
+		$(if $(CI),-p tests.no_skips) $(PYTEST_ARGS)
+
+spec: $(VENV)/.dev ## the rules as tables, in seconds
+	$(BIN)/python -m pytest tests/spec $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## style, types and floors
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict tracker api
+	$(BIN)/lint-imports
+
+fix: $(VENV)/.dev ## repair what ruff can repair
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## measure ingest, fold and report on this machine
+	@set -e; for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+wheel: $(VENV)/.dev ## the package, in dist/
+	$(BIN)/python -m hatchling build --target wheel
+
+lock: ## choose the dependencies' versions anew (UPGRADE=--upgrade: the newest)
+	@.ci/lock $(UPGRADE)
+
+clean: ## remove what make has made; your data stays
+	rm -rf $(VENV) build dist htmlcov .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache \
+		.pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A stamp file is newer than the lock that was installed, so a second run installs nothing.
+$(VENV)/.runtime: $(BIN)/python requirements.lock requirements-build.lock pyproject.toml
+	@echo "Installing what Minamoto needs into $(VENV) (the first time takes a minute)"
+	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements.lock -r requirements-build.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(BIN)/python requirements-dev.lock pyproject.toml
+	@echo "Installing what Minamoto and its tests need into $(VENV) (the first time takes some minutes)"
+	@$(PIP_INSTALL) --require-hashes --no-deps -r requirements-dev.lock
+	@$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $(VENV)/.runtime $@
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Minamoto needs Python 3.11 or newer; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1 || true)." >&2; \
+		echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); \
+		echo "'$(PYTHON) -m venv' failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
