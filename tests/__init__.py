@@ -1,0 +1,1 @@
+"""What Minamoto promises, checked: start with tests/spec."""
