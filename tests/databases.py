@@ -1,9 +1,9 @@
 """A real PostgreSQL for the tests: one throw-away server a process, started when a test first asks for it.
 
-Binaries: the folder $MINAMOTO_TEST_POSTGRES_BIN, else Debian's newest, else those on PATH, else those inside the
-pgserver wheel. The server listens on a socket in a temporary folder of its own, never syncs to disk, and sorts
-text as a person would (ICU) where it can, so that a missing COLLATE "C" shows. A watcher process stops it and
-removes the folder as soon as this process is gone, however it went.
+Programs: the folder $MINAMOTO_TEST_POSTGRES_BIN, else Debian's newest, else those on PATH, else those inside
+the pgserver wheel. The server listens on a socket in a temporary folder of its own, never syncs to disk, and
+sorts text as a person would (ICU) where it can, so that a missing COLLATE "C" shows. A watcher process stops
+it and removes the folder as soon as this process is gone, however it went.
 """
 
 import atexit
@@ -19,6 +19,7 @@ import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -88,7 +89,7 @@ def why_no_postgres() -> str:
 def fresh_database(url: str, template: str | None = None) -> str:
     """Create an empty database on the server of `url`, or a copy of another one, and give its SQLAlchemy URL.
 
-    template  URL of a database from this function; nobody may be connected to it (dispose of its engine first)
+    template  URL of a database from this function; nobody may be connected to it: dispose of its engine
     """
     name = f"t{os.getpid()}_{next(_numbers)}"
     source = make_url(template).database if template else "template1"
@@ -190,11 +191,17 @@ def _owner() -> pwd.struct_passwd | None:
 
 def _run(command: list[str], owner: pwd.struct_passwd | None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        command, **_as(owner), capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+        command,
+        **_as(owner),
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=120,
+        check=False,
     )
 
 
-def _as(owner: pwd.struct_passwd | None) -> dict[str, object]:
+def _as(owner: pwd.struct_passwd | None) -> dict[str, Any]:
     identity = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []} if owner else {}
     return {"cwd": "/", "env": {"LC_ALL": "C", "PATH": os.defpath, "TZ": "UTC"}, **identity}
 
@@ -208,15 +215,19 @@ def _within_reach(programs: Path, folder: Path, owner: pwd.struct_passwd | None)
         pass
     if not owner:
         raise CannotStart("initdb does not run")
-    shutil.copytree(programs.parent, folder / "programs", symlinks=True)
-    return folder / "programs" / programs.name
+    # A wheel keeps the libraries beside the package, and the programs look for them there.
+    install, package = programs.parent, programs.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
+    copy = folder / "programs"
+    shutil.copytree(install, copy / package.name / install.name, symlinks=True)
+    if libraries.is_dir():
+        shutil.copytree(libraries, copy / libraries.name, symlinks=True)
+    return copy / package.name / install.name / programs.name
 
 
 def _initdb(programs: Path, folder: Path, owner: pwd.struct_passwd | None) -> None:
-    command = [
-        *(f"{programs}/initdb", f"--pgdata={folder}/data", "--username=postgres", "--auth=trust", "--no-sync"),
-        *("--encoding=UTF8", "--locale=C"),
-    ]
+    options = "--username=postgres --auth=trust --no-sync --encoding=UTF8 --locale=C".split()
+    command = [f"{programs}/initdb", f"--pgdata={folder}/data", *options]
     made = _run([*command, *ICU], owner)
     if made.returncode != 0:  # older than 15, or built without ICU
         shutil.rmtree(folder / "data", ignore_errors=True)
@@ -229,7 +240,7 @@ def _initdb(programs: Path, folder: Path, owner: pwd.struct_passwd | None) -> No
 
 def _watch(programs: Path, folder: Path, owner: pwd.struct_passwd | None) -> subprocess.Popen[str]:
     # A session of its own: Ctrl-C in the terminal ends the tests, and they end the server.
-    watcher = subprocess.Popen(
+    watcher: subprocess.Popen[str] = subprocess.Popen(
         ["/bin/sh", "-c", WATCHER, "watcher", str(programs), str(folder)],
         **_as(owner),
         stdin=subprocess.PIPE,
