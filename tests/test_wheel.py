@@ -1,0 +1,108 @@
+"""The wheel, installed as a customer would, from a folder that holds other people's `api` and `tracker`.
+
+It needs no network: the new environment sees the packages of this one behind its own.
+"""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
+
+GET = """
+import sys
+from api import create_app
+from tracker.config import Settings
+
+answer = create_app(Settings()).test_client().get(sys.argv[1])
+print(answer.status_code, answer.mimetype)
+sys.stdout.flush()
+sys.stdout.buffer.write(answer.data)
+"""
+
+
+def run(command: list[str | Path], cwd: Path, **variables: str) -> str:
+    """What the command printed; it may see no path of the checkout."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "MINAMOTO"))}
+    done = subprocess.run(
+        command, cwd=cwd, env={**kept, **variables}, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run([sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", folder], cwd=ROOT)
+    (built,) = folder.glob("minamoto-*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def programs(wheel, tmp_path_factory) -> Path:
+    """The folder with `python` and `minamoto` of an environment where the wheel is installed."""
+    home = tmp_path_factory.mktemp("customer")
+    venv.create(home, with_pip=False, symlinks=True)
+    here = {"base": str(home), "platbase": str(home)}
+    # A path in a .pth file comes last, and the .pth files in it are not read: no editable install is seen.
+    Path(sysconfig.get_path("purelib", "venv", here), "borrowed.pth").write_text(
+        sysconfig.get_path("purelib") + "\n"
+    )
+    installed = Path(sysconfig.get_path("scripts", "venv", here))
+    options = "--quiet --no-index --no-deps --ignore-installed".split()
+    run([sys.executable, "-m", "pip", "--python", installed / "python", "install", *options, wheel], cwd=home)
+    return installed
+
+
+@pytest.fixture
+def elsewhere(tmp_path) -> Path:
+    for decoy in ("api", "tracker"):
+        (tmp_path / decoy).mkdir()
+        (tmp_path / decoy / "__init__.py").write_text(f"raise SystemExit('took the wrong {decoy}')\n")
+    return tmp_path
+
+
+def test_the_wheel_has_every_file_of_the_product(wheel):
+    listed = subprocess.run(
+        ["git", "ls-files", "tracker", "api", "static"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    wanted = {
+        f"tracker/{name}" if name.startswith("static/") else name
+        for name in listed
+        if not name.startswith("static/vendor/build/")
+        and not name.endswith(".gitignore")
+        and (ROOT / name).exists()
+    }
+    packed = set(zipfile.ZipFile(wheel).namelist())
+    assert wanted - packed == set()
+    assert {name for name in packed if "node_modules" in name or "__pycache__" in name} == set()
+
+
+def test_nobody_else_owns_the_names_of_our_packages(programs, elsewhere):
+    owners = (
+        "from importlib.metadata import packages_distributions as p; print(set(p()['api'] + p()['tracker']))"
+    )
+    assert run([programs / "python", "-P", "-c", owners], cwd=elsewhere) == "{'minamoto'}\n"
+
+
+def test_the_command_starts_beside_a_decoy(programs, elsewhere):
+    assert "serve" in run([programs / "minamoto", "--help"], cwd=elsewhere)
+
+
+@pytest.mark.parametrize(("path", "kind"), [("/m.js", "text/javascript"), ("/login", "text/html")])
+def test_it_serves_snippet_and_pages_beside_a_decoy(programs, elsewhere, path, kind):
+    database = f"sqlite:///{elsewhere}/minamoto.sqlite3"
+    run([programs / "minamoto", "db", "upgrade"], cwd=elsewhere, MINAMOTO_DATABASE_URL=database)
+    answer = run([programs / "python", "-P", "-c", GET, path], cwd=elsewhere, MINAMOTO_DATABASE_URL=database)
+    assert answer.splitlines()[0] == f"200 {kind}"
+    if path == "/m.js":
+        assert answer.split("\n", 1)[1] == (ROOT / "static/m.js").read_text(encoding="utf-8")
