@@ -65,11 +65,10 @@ class Channel(StrEnum):
 
 
 class IdentifierKind(StrEnum):
-    """What names a contact; e-mail and CRM id are strong, a phone number is kept but joins nobody."""
+    """What names a contact for certain; a phone number is kept on the contact and joins nobody."""
 
     EMAIL = "email"
     CRM_ID = "crm_id"
-    PHONE = "phone"
 
 
 class IdentificationKind(StrEnum):

@@ -405,6 +405,7 @@ conversions = Table(
     Column("occurred_at", Instant, nullable=False),
     Column("day", Text, nullable=False),
     Column("lead_day", Text),  # the cohort: when its (oldest) contact became a lead
+    Column("n", Integer, nullable=False),  # 1; 0 for a win taken back, kept because its ledger needs its path
     Column("by_company", Boolean, nullable=False),  # the deal named no one; its company's people were taken
     one_of("kind", ConversionKind),
     Index(None, "site_id", "day"),

@@ -1,0 +1,83 @@
+"""The edge: everything that knows HTTP. Three audiences, three kinds of trust: websites, a CRM, people.
+
+create_app puts the rooms together; nothing in tracker/ imports Flask.
+"""
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from apiflask import APIFlask
+from flask import Flask
+from sqlalchemy import Engine
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from api import errors, headers, languages, pages, trust, v1, website
+from api.context import Context
+from tracker import __version__, clock
+from tracker.config import Settings
+from tracker.db.store import connect
+from tracker.db.upgrade import ensure
+from tracker.secret import secret_key
+
+
+def static_folder() -> Path:
+    """Where static/ is: beside the package in a checkout, inside it in an installed wheel."""
+    packed = Path(__file__).parent.parent / "tracker" / "static"
+    return packed if packed.is_dir() else Path(__file__).parent.parent / "static"
+
+
+def create_app(
+    settings: Settings,
+    *,
+    engine: Engine | None = None,
+    now: Callable[[], datetime] = clock.now,
+    wake: Callable[[], None] = lambda: None,
+) -> Flask:
+    """The web application of one installation.
+
+    engine  an open store; opened from the settings (and made, if it is empty) when not given
+    now     the clock
+    wake    called after hits were taken, so that the work loop need not wait
+    """
+    if engine is None:
+        engine = connect(settings.database_url, synchronous=settings.sqlite_synchronous)
+        ensure(engine)
+    app = APIFlask(
+        "api",
+        title="Minamoto API",
+        version=__version__,
+        spec_path="/api/openapi.json",
+        docs_path=None,
+        static_folder=str(static_folder()),
+        static_url_path="/static",
+    )
+    app.extensions["minamoto"] = Context(engine, settings, now, wake)
+    app.config.update(
+        SECRET_KEY=secret_key(settings),
+        SESSION_COOKIE_NAME="minamoto",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.secure_cookies,
+        PERMANENT_SESSION_LIFETIME=14 * 24 * 3600,
+        MAX_CONTENT_LENGTH=8 * 1024 * 1024,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+        OPENAPI_VERSION="3.1.0",
+        VALIDATION_ERROR_STATUS_CODE=422,
+    )
+    if settings.trusted_proxies:
+        n = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+    for room in (errors, headers, languages, trust, website, v1, pages):
+        room.register(app)
+    if settings.demo:
+        from api import demo
+
+        demo.register(app)
+    return app
+
+
+def waker(event: threading.Event) -> Callable[[], None]:
+    """A wake function that sets an event of the work loop in the same process."""
+    return event.set

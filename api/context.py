@@ -1,0 +1,27 @@
+"""What a request may use: the store, the settings, the clock. Made once by create_app, found through `here()`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app
+from sqlalchemy import Engine
+
+from tracker.config import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One application's surroundings; `now` gives the present instant, `wake` tells the work loop that hits wait."""
+
+    engine: Engine
+    settings: Settings
+    now: Callable[[], datetime]
+    wake: Callable[[], None]
+
+
+def here() -> Context:
+    """The context of the application that serves this request."""
+    found = current_app.extensions["minamoto"]
+    assert isinstance(found, Context)
+    return found

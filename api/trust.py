@@ -1,0 +1,123 @@
+"""Who may ask: each route names its audience, and a request is checked against it before its view runs.
+
+A route without an audience answers nobody; a test walks the map of routes.
+"""
+
+import hmac
+from collections.abc import Callable
+from enum import StrEnum
+from functools import wraps
+from typing import Any
+
+from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
+
+from api.context import here
+from tracker.access.sites import Site, all_sites, find_site, site_by_id
+from tracker.access.tokens import find_token
+from tracker.access.users import User, find_user
+from tracker.db.store import reading
+from tracker.errors import Denied, Invalid, NotFound
+
+
+class Audience(StrEnum):
+    """ANYONE: public; WEBSITE: a visitor's browser on a tracked site; CRM: a bearer token; PEOPLE: a logged-in user."""
+
+    ANYONE = "anyone"
+    WEBSITE = "website"
+    CRM = "crm"
+    PEOPLE = "people"
+
+
+View = Callable[..., Any]
+
+
+def audience(who: Audience) -> Callable[[View], View]:
+    """Mark a view with its audience; put it right above the function, below the route."""
+
+    def mark(view: View) -> View:
+        @wraps(view)
+        def checked(*args: Any, **kwargs: Any) -> Any:
+            return view(*args, **kwargs)
+
+        checked.audience = who  # type: ignore[attr-defined]
+        return checked
+
+    return mark
+
+
+def audience_of(app: Flask, endpoint: str) -> Audience | None:
+    """The audience of an endpoint; Flask's own static files are public."""
+    if endpoint == "static" or endpoint.startswith("openapi."):
+        return Audience.ANYONE
+    return getattr(app.view_functions[endpoint], "audience", None)
+
+
+def register(app: Flask) -> None:
+    """Check every request; forms of people carry a CSRF token, the other audiences have no cookies to abuse."""
+    csrf = CSRFProtect()
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    csrf.init_app(app)
+
+    @app.before_request
+    def check() -> ResponseReturnValue | None:
+        if request.endpoint is None:
+            return None
+        who = audience_of(current_app, request.endpoint)
+        if who is None:
+            raise Denied("this route names no audience")
+        if who is Audience.CRM:
+            check_token()
+        if who is Audience.PEOPLE and logged_in() is None:
+            if request.method == "GET":
+                return redirect(url_for("pages.login", next=request.full_path.rstrip("?")))
+            raise Denied("log in first")
+        if request.blueprint in ("pages", "demo"):
+            csrf.protect()
+        return None
+
+
+def check_token() -> None:
+    """Find the request's token and site; both are then in `g`."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not secret.strip():
+        raise Denied("send the header Authorization: Bearer TOKEN")
+    with reading(here().engine) as tx:
+        token = find_token(tx, secret.strip())
+        if token is None:
+            raise Denied("this token is unknown or revoked")
+        g.token = token
+        wanted = request.args.get("site")
+        if token.site_id is not None:
+            site = site_by_id(tx, token.site_id)
+            if wanted and not hmac.compare_digest(wanted.encode(), site.key.encode()):
+                raise NotFound("this token is for another site", field="site")
+        elif wanted:
+            site = find_site(tx, wanted)
+        else:
+            known = all_sites(tx)
+            if len(known) != 1:
+                raise Invalid("this token serves every site: add ?site=KEY", field="site")
+            site = known[0]
+        g.site = site
+
+
+def token_site() -> Site:
+    """The site that the request's token speaks for."""
+    site = g.site
+    assert isinstance(site, Site)
+    return site
+
+
+def logged_in() -> User | None:
+    """The user of this request, or None."""
+    if "user" not in g:
+        user_id = session.get("user_id")
+        g.user = None
+        if isinstance(user_id, int):
+            with reading(here().engine) as tx:
+                g.user = find_user(tx, user_id)
+    user = g.user
+    assert user is None or isinstance(user, User)
+    return user

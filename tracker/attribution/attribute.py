@@ -1,0 +1,282 @@
+"""Attribute: derive the conversions of some contacts and their deals, and store the path of each, flat.
+
+Replaces, never adds: the rows follow from the contacts' identifications, links, touchpoints and deals, so running it
+again, or in another order, gives the same rows. Credits are not stored; models weigh paths when a report reads.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import and_, delete, insert, or_, select
+
+from tracker.attribution.path import Touch, path_of
+from tracker.clock import local_day
+from tracker.db.schema import (
+    contacts,
+    conversions,
+    deal_contacts,
+    deal_entries,
+    deals,
+    identifications,
+    links,
+    paths,
+    touchpoints,
+)
+from tracker.db.store import Tx
+from tracker.db.writes import chunks, lock, upsert
+from tracker.ids import derive
+from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, EntryKind
+
+FLAT = (
+    "channel",
+    "source",
+    "medium",
+    "campaign",
+    "term",
+    "content",
+    "landing_page",
+    "referring_host",
+    "device",
+    "country",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """A conversion to be, with the contacts whose touches lead to it."""
+
+    conversion_id: str
+    kind: ConversionKind
+    occurred_at: datetime
+    people: tuple[str, ...]
+    contact_id: str | None = None
+    deal_id: str | None = None
+    hit_seq: int | None = None
+    n: int = 1
+    by_company: bool = False
+
+
+def attribute(tx: Tx, site_id: int, timezone: str, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
+    """Derive anew the conversions and paths of these contacts, of these deals, and of the deals the contacts are on."""
+    people = sorted(set(contact_ids))
+    for some in chunks(people):
+        lock(tx, select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id))
+    concerned = set(deal_ids) | deals_of(tx, site_id, people)
+    found = [conversion for some in chunks(people) for conversion in of_contacts(tx, some)]
+    found += [conversion for some in chunks(sorted(concerned)) for conversion in of_deals(tx, site_id, some)]
+    store(tx, site_id, timezone, found, people, sorted(concerned))
+
+
+def deals_of(tx: Tx, site_id: int, people: Sequence[str]) -> set[str]:
+    """The deals these contacts are on: named by the CRM, or, where it names nobody, by their company."""
+    found: set[str] = set()
+    for some in chunks(people):
+        found |= set(
+            tx.execute(select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id.in_(some))).scalars()
+        )
+        found |= set(
+            tx.execute(
+                select(deals.c.deal_id)
+                .join(contacts, contacts.c.company_domain == deals.c.company_domain)
+                .where(
+                    deals.c.site_id == site_id,
+                    contacts.c.site_id == site_id,
+                    contacts.c.contact_id.in_(some),
+                    deals.c.deal_id.not_in(select(deal_contacts.c.deal_id)),
+                )
+            ).scalars()
+        )
+    return found
+
+
+def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
+    """The lead events of these contacts, and each once as a new lead."""
+    rows = tx.execute(
+        select(identifications).where(
+            identifications.c.contact_id.in_(people), identifications.c.kind.in_([kind.value for kind in LEAD_EVENTS])
+        )
+    ).mappings()
+    found = [
+        Conversion(
+            conversion_id=row["identification_id"],
+            kind=ConversionKind(row["kind"]),
+            occurred_at=row["occurred_at"],
+            people=(row["contact_id"],),
+            contact_id=row["contact_id"],
+            hit_seq=row["hit_seq"],
+        )
+        for row in rows
+    ]
+    leads = tx.execute(select(contacts.c.contact_id, contacts.c.lead_at).where(contacts.c.contact_id.in_(people)))
+    return found + [
+        Conversion(derive("lead", contact_id), ConversionKind.LEAD, lead_at, (contact_id,), contact_id=contact_id)
+        for contact_id, lead_at in leads
+    ]
+
+
+def of_deals(tx: Tx, site_id: int, deal_ids: Sequence[str]) -> list[Conversion]:
+    """Each deal's creation and its win; a win taken back stays with n = 0, for its ledger still needs its path."""
+    named: dict[str, list[str]] = {}
+    for deal_id, contact_id in tx.execute(
+        select(deal_contacts.c.deal_id, deal_contacts.c.contact_id)
+        .where(deal_contacts.c.deal_id.in_(deal_ids))
+        .order_by(deal_contacts.c.contact_id)
+    ):
+        named.setdefault(deal_id, []).append(contact_id)
+    closings = wins_of(tx, deal_ids)
+    found: list[Conversion] = []
+    for deal in tx.execute(select(deals).where(deals.c.deal_id.in_(deal_ids))).mappings():
+        deal_id, people = deal["deal_id"], named.get(deal["deal_id"], [])
+        by_company = not people and deal["company_domain"] is not None
+        if by_company:
+            people = colleagues(tx, site_id, deal["company_domain"])
+        common = {"people": tuple(people), "deal_id": deal_id, "by_company": by_company and bool(people)}
+        found.append(
+            Conversion(
+                derive("deal_created", deal_id), ConversionKind.DEAL_CREATED, deal["created_at"], **common
+            )
+        )
+        if deal_id in closings:
+            is_won = deal["status"] == DealStatus.WON
+            found.append(
+                Conversion(
+                    derive("deal_won", deal_id),
+                    ConversionKind.DEAL_WON,
+                    deal["closed_at"] if is_won else closings[deal_id],
+                    n=int(is_won),
+                    **common,
+                )
+            )
+    return found
+
+
+def wins_of(tx: Tx, deal_ids: Sequence[str]) -> dict[str, datetime]:
+    """When each deal with a ledger was last won or moved to another closing date."""
+    rows = tx.execute(
+        select(deal_entries.c.deal_id, deal_entries.c.occurred_at)
+        .where(
+            deal_entries.c.deal_id.in_(deal_ids),
+            or_(
+                deal_entries.c.kind == EntryKind.WON.value,
+                and_(deal_entries.c.kind == EntryKind.REDATED.value, deal_entries.c.amount_minor > 0),
+            ),
+        )
+        .order_by(deal_entries.c.deal_id, deal_entries.c.position)
+    )
+    return {deal_id: occurred_at for deal_id, occurred_at in rows}
+
+
+def colleagues(tx: Tx, site_id: int, company_domain: str) -> list[str]:
+    """The contacts of a company."""
+    query = select(contacts.c.contact_id).where(
+        contacts.c.site_id == site_id, contacts.c.company_domain == company_domain
+    )
+    return list(tx.execute(query.order_by(contacts.c.contact_id)).scalars())
+
+
+def touches_of(tx: Tx, people: Sequence[str]) -> dict[str, list[Mapping[Any, Any]]]:
+    """Per contact its touchpoints: the visits of its browsers while they were its own, and what was no web visit."""
+    found: dict[str, list[Mapping[Any, Any]]] = {}
+    for some in chunks(people):
+        linked = (
+            select(links.c.contact_id.label("whose"), touchpoints)
+            .join(touchpoints, touchpoints.c.visitor_no == links.c.visitor_no)
+            .where(
+                links.c.contact_id.in_(some),
+                touchpoints.c.contact_id.is_(None),
+                or_(links.c.from_at.is_(None), touchpoints.c.occurred_at >= links.c.from_at),
+                or_(links.c.to_at.is_(None), touchpoints.c.occurred_at < links.c.to_at),
+            )
+        )
+        own = select(touchpoints.c.contact_id.label("whose"), touchpoints).where(touchpoints.c.contact_id.in_(some))
+        for query in (linked, own):
+            for row in tx.execute(query).mappings():
+                found.setdefault(row["whose"], []).append(row)
+    return found
+
+
+def store(
+    tx: Tx,
+    site_id: int,
+    timezone: str,
+    found: Sequence[Conversion],
+    people: Sequence[str],
+    deal_ids: Sequence[str],
+) -> None:
+    """Replace the conversions and paths of these contacts and deals by those found."""
+    everybody = sorted({person for conversion in found for person in conversion.people} | set(people))
+    touches = touches_of(tx, everybody)
+    lead_days = {
+        contact_id: lead_day
+        for some in chunks(everybody)
+        for contact_id, lead_day in tx.execute(
+            select(contacts.c.contact_id, contacts.c.lead_day).where(contacts.c.contact_id.in_(some))
+        )
+    }
+    rows, path_rows = [], []
+    for conversion in found:
+        days = [lead_days[person] for person in conversion.people if person in lead_days]
+        row = conversion_row(conversion, site_id, timezone, min(days, default=None))
+        rows.append(row)
+        path_rows += rows_of_path(row, [touch for person in conversion.people for touch in touches.get(person, ())])
+    forget(tx, people, deal_ids, keep={conversion.conversion_id for conversion in found})
+    upsert(tx, conversions, rows)
+    for some in chunks([row["conversion_id"] for row in rows]):
+        tx.execute(delete(paths).where(paths.c.conversion_id.in_(some)))
+    if path_rows:
+        tx.execute(insert(paths), path_rows)
+
+
+def forget(tx: Tx, people: Sequence[str], deal_ids: Sequence[str], keep: set[str]) -> None:
+    """Take away the conversions of these contacts and deals that are no more."""
+    gone: list[str] = []
+    for column, ids in ((conversions.c.contact_id, people), (conversions.c.deal_id, deal_ids)):
+        for some in chunks(ids):
+            known = tx.execute(select(conversions.c.conversion_id).where(column.in_(some))).scalars()
+            gone += [conversion_id for conversion_id in known if conversion_id not in keep]
+    for some in chunks(gone):
+        tx.execute(delete(paths).where(paths.c.conversion_id.in_(some)))
+        tx.execute(delete(conversions).where(conversions.c.conversion_id.in_(some)))
+
+
+def conversion_row(conversion: Conversion, site_id: int, timezone: str, lead_day: str | None) -> dict[str, Any]:
+    """The row of one conversion."""
+    return {
+        "conversion_id": conversion.conversion_id,
+        "site_id": site_id,
+        "kind": conversion.kind.value,
+        "contact_id": conversion.contact_id,
+        "deal_id": conversion.deal_id,
+        "hit_seq": conversion.hit_seq,
+        "occurred_at": conversion.occurred_at,
+        "day": local_day(conversion.occurred_at, timezone),
+        "lead_day": lead_day,
+        "n": conversion.n,
+        "by_company": conversion.by_company,
+    }
+
+
+def rows_of_path(conversion: Mapping[str, Any], touches: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
+    """The flat rows of one conversion's path."""
+    by_id = {row["touchpoint_id"]: row for row in touches}
+    ordered = path_of(
+        [Touch(row["touchpoint_id"], row["hit_id"], row["occurred_at"]) for row in touches], conversion["occurred_at"]
+    )
+    return [
+        {
+            "conversion_id": conversion["conversion_id"],
+            "position": position,
+            "site_id": conversion["site_id"],
+            "kind": conversion["kind"],
+            "conversion_at": conversion["occurred_at"],
+            "conversion_day": conversion["day"],
+            "lead_day": conversion["lead_day"],
+            "touchpoint_id": touch.touchpoint_id,
+            "touched_at": touch.occurred_at,
+            "touch_day": by_id[touch.touchpoint_id]["day"],
+            **{name: by_id[touch.touchpoint_id][name] for name in FLAT},
+        }
+        for position, touch in enumerate(ordered)
+    ]

@@ -1,0 +1,56 @@
+"""(pure) The steps that can refuse a hit before it reaches the journal, in order; each gives a reason or nothing.
+
+Bots are not refused here: the fold names them once per user agent, keeps their visits flagged, and shows them.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from tracker.collect.payload import WireBeacon
+from tracker.urls import read_arrival
+from tracker.vocabulary import Refusal
+
+
+class Arriving(Struct, frozen=True):
+    """A beacon with what the request around it tells."""
+
+    beacon: WireBeacon
+    headers: Mapping[str, str]  # lower-case names
+    site_hosts: Sequence[str]
+
+
+Step = Callable[[Arriving], Refusal | None]
+
+
+def drop_prefetch(arriving: Arriving) -> Refusal | None:
+    """A page that the browser fetched ahead was not seen by anybody."""
+    purpose = arriving.headers.get("sec-purpose", "") or arriving.headers.get("purpose", "")
+    return Refusal.PREFETCH if "prefetch" in purpose.lower() else None
+
+
+def drop_opted_out(arriving: Arriving) -> Refusal | None:
+    """Global Privacy Control is honoured also when an old copy of the snippet did not."""
+    return Refusal.OPTED_OUT if arriving.headers.get("sec-gpc", "").strip() == "1" else None
+
+
+def drop_foreign_host(arriving: Arriving) -> Refusal | None:
+    """A site key copied to another site must not write into this one's numbers."""
+    for hit in arriving.beacon.hits:
+        if not is_own(read_arrival(hit.url, None, (), frozenset()).host, arriving.site_hosts):
+            return Refusal.FOREIGN_HOST
+    return None
+
+
+def is_own(host: str, site_hosts: Sequence[str]) -> bool:
+    """Whether a host is one of the site's or below one; a leading www. makes no difference."""
+    bare = host.removeprefix("www.")
+    return any(bare == own or bare.endswith("." + own) for own in (site.removeprefix("www.") for site in site_hosts))
+
+
+STEPS: tuple[Step, ...] = (drop_prefetch, drop_opted_out, drop_foreign_host)
+
+
+def refuse(arriving: Arriving) -> Refusal | None:
+    """The first step's reason to refuse the beacon, or None."""
+    return next((reason for step in STEPS if (reason := step(arriving)) is not None), None)

@@ -1,0 +1,160 @@
+"""(pure) The wire format, version 1: from the bytes of a beacon to checked hits (docs/snippet.md#wire-format).
+
+Decides limits, types and when a hit happened by the server's clock. Does not know sites or the database; called by
+accept and by the API's events.
+"""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from tracker.clock import from_ms
+from tracker.ids import is_uuid7
+from tracker.urls import clean_text
+from tracker.vocabulary import HitKind, Origin, Refusal
+
+URL_LIMIT = 2_048
+TITLE_LIMIT = 512
+TEXT_LIMIT = 255
+AGENT_LIMIT = 512
+MOST_HITS = 64
+MOST_PROPS = 20
+
+
+class Refused(Exception):
+    """The beacon is refused as a whole; `reason` is counted and told in the answer's header."""
+
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]  # the year 9999
+
+
+class WireForm(Struct, frozen=True):
+    id: str = ""
+    name: str = ""
+    action: str = ""
+
+
+class WireIdentifiers(Struct, frozen=True):
+    email: Annotated[str, Meta(max_length=320)] = ""
+    phone: Annotated[str, Meta(max_length=40)] = ""
+
+
+class WireHit(Struct, frozen=True):
+    id: str
+    kind: Literal["page", "form", "identify", "event"]
+    at: Milliseconds
+    url: str = ""
+    referrer: str = ""
+    title: str = ""
+    form: WireForm | None = None
+    identifiers: WireIdentifiers | None = None
+    name: Annotated[str, Meta(max_length=100)] = ""
+    props: dict[str, str | int | float | bool | None] = {}
+
+
+class WireBeacon(Struct, frozen=True):
+    v: Literal[1]
+    site: Annotated[str, Meta(max_length=40)]
+    visitor: Annotated[str, Meta(pattern=r"\A[A-Za-z0-9_-]{16,64}\Z")]
+    sent_at: Milliseconds
+    hits: Annotated[list[WireHit], Meta(min_length=1, max_length=MOST_HITS)]
+    consent: Literal["none", "granted"] = "none"
+
+
+class Hit(Struct, frozen=True):
+    """One row for the journal, checked and cleaned; `details` holds what only some kinds have."""
+
+    hit_id: str
+    visitor_id: str | None
+    kind: HitKind
+    origin: Origin
+    occurred_at: datetime
+    received_at: datetime
+    url: str
+    referrer: str | None
+    title: str | None
+    user_agent: str | None
+    country: str | None
+    consent: str
+    details: dict[str, Any]
+
+
+DECODER = msgspec.json.Decoder(WireBeacon)
+
+
+def parse_beacon(body: bytes) -> WireBeacon:
+    """Read a beacon's JSON; raises Refused(malformed) for anything that is not the wire format."""
+    try:
+        beacon = DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(Refusal.MALFORMED) from error
+    for hit in beacon.hits:
+        if not is_uuid7(hit.id) or (hit.kind in ("form", "identify") and hit.identifiers is None):
+            raise Refused(Refusal.MALFORMED)
+        if hit.kind == "event" and not hit.name.strip():
+            raise Refused(Refusal.MALFORMED)
+    return beacon
+
+
+def happened_at(at: int, sent_at: int, received_at: datetime, max_age: timedelta) -> datetime | None:
+    """When a hit happened by our clock: as long before now as it was before it was sent, by the sender's clock.
+
+    Never in the future, whatever the sender's clock says; None when it is older than max_age.
+    """
+    age = timedelta(milliseconds=max(0, sent_at - at))
+    return None if age > max_age else received_at - age
+
+
+def hits_of(
+    beacon: WireBeacon, *, received_at: datetime, max_age: timedelta, user_agent: str | None, country: str | None,
+    loopback: bool = False,
+) -> tuple[list[Hit], int]:
+    """The hits of a beacon, ready for the journal, and how many were too old to take."""
+    taken: list[Hit] = []
+    for wire in beacon.hits:
+        occurred_at = happened_at(wire.at, beacon.sent_at, received_at, max_age)
+        if occurred_at is None:
+            continue
+        taken.append(
+            Hit(
+                hit_id=wire.id,
+                visitor_id=beacon.visitor,
+                kind=HitKind(wire.kind),
+                origin=Origin.BROWSER,
+                occurred_at=occurred_at,
+                received_at=received_at,
+                url=clean_text(wire.url, URL_LIMIT) or "",
+                referrer=clean_text(wire.referrer, URL_LIMIT),
+                title=clean_text(wire.title, TITLE_LIMIT),
+                user_agent=clean_text(user_agent, AGENT_LIMIT),
+                country=country,
+                consent=beacon.consent,
+                details=details_of(wire) | ({"loopback": True} if loopback else {}),
+            )
+        )
+    return taken, len(beacon.hits) - len(taken)
+
+
+def details_of(wire: WireHit) -> dict[str, Any]:
+    """What only some kinds of hit carry, cleaned: the form, the identifiers, an event's name and properties."""
+    details: dict[str, Any] = {}
+    if wire.form is not None:
+        form = {"id": wire.form.id, "name": wire.form.name, "action": wire.form.action}
+        details["form"] = {key: text for key, value in form.items() if (text := clean_text(value, TEXT_LIMIT))}
+    if wire.identifiers is not None:
+        named = {"email": wire.identifiers.email, "phone": wire.identifiers.phone}
+        details["identifiers"] = {key: text for key, value in named.items() if (text := clean_text(value, 320))}
+    if wire.kind == "event":
+        details["name"] = clean_text(wire.name, 100)
+        details["props"] = {
+            key: clean_text(value, TEXT_LIMIT) if isinstance(value, str) else value
+            for raw, value in list(wire.props.items())[:MOST_PROPS]
+            if (key := clean_text(raw, 60))
+        }
+    return details

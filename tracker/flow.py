@@ -1,0 +1,211 @@
+"""The score: what follows a hit, and what follows a CRM's word. Nouns never call each other; this page composes them.
+
+Every function takes the transaction it runs in and may run again with the same input: nothing happens twice.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from tracker.access.sites import Site, settle_currency, site_by_id
+from tracker.attribution.attribute import attribute, deals_of
+from tracker.clock import parse_instant
+from tracker.db.schema import crm_changes, identifiers
+from tracker.db.store import Tx
+from tracker.deals.record import DealSaid, hear, history, record
+from tracker.errors import Conflict, Invalid
+from tracker.identity.normalise import email_of
+from tracker.identity.stitch import (
+    Identification,
+    crm_says,
+    find_contact,
+    owner_of,
+    refresh,
+    relink,
+    stitch,
+)
+from tracker.ids import derive
+from tracker.visits.fold import Folded, FoldedHit, SiteRules, fold
+from tracker.visits.offline import OFFLINE_KINDS, touch
+from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind
+
+NAMING_KINDS = (HitKind.FORM, HitKind.IDENTIFY, HitKind.CALL, HitKind.CHAT, HitKind.OFFLINE)
+
+
+def rules_of(site: Site) -> SiteRules:
+    """What the fold must know of a site."""
+    return SiteRules(site.site_id, site.hosts, site.timezone, timedelta(seconds=site.visit_gap_s))
+
+
+def hits_arrived(tx: Tx, limit: int, *, credit: bool = True) -> int:
+    """Hits wait in the journal: cut visits, name people, credit what they did. Returns how many hits were folded.
+
+    credit  False while rebuilding, which credits everybody at its end
+    """
+
+    @lru_cache(maxsize=None)
+    def site_of(site_id: int) -> Site:
+        return site_by_id(tx, site_id)
+
+    folded = fold(tx, lambda site_id: rules_of(site_of(site_id)), limit)
+    for site_id in sorted({hit.site_id for hit in folded.hits}):
+        own = replace(folded, hits=tuple(hit for hit in folded.hits if hit.site_id == site_id))
+        touched = people_named(tx, site_of(site_id), own)
+        if credit:
+            attribute(tx, site_id, site_of(site_id).timezone, touched)
+    return len(folded.hits)
+
+
+def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
+    """Name the people of these hits, share their browsers among them; return every contact whose way may have changed."""
+    named: set[str] = set()
+    events: list[tuple[FoldedHit, str]] = []
+    for hit in folded.hits:
+        if hit.kind not in NAMING_KINDS or hit.visitor_no in folded.bots:
+            continue
+        contact_id = named_by(tx, site, hit)
+        if contact_id is None:
+            continue
+        named.add(contact_id)
+        if hit.kind in OFFLINE_KINDS:
+            events.append((hit, contact_id))
+    touch(tx, events, rules_of(site))
+    touched = relink(tx, {hit.visitor_no for hit in folded.hits if hit.visitor_no is not None})
+    refresh(tx, named, site.timezone)
+    return touched | named
+
+
+def named_by(tx: Tx, site: Site, hit: FoldedHit) -> str | None:
+    """The contact that a form, a call or an event names; None if it names nobody."""
+    told = hit.details.get("identifiers", {})
+    email = email_of(str(told.get("email", "")))
+    crm_id = str(told.get("crm_id", "")) or None
+    if email is None and crm_id is None:
+        return None
+    one = Identification(
+        site_id=site.site_id,
+        kind=IdentificationKind(hit.kind),
+        occurred_at=hit.occurred_at,
+        evidence=f"hit {hit.hit_id}",
+        email=email,
+        crm_id=None if email else crm_id,
+        visitor_no=hit.visitor_no,
+        hit_seq=hit.seq,
+    )
+    return stitch(tx, one, site.timezone)
+
+
+def contact_said(
+    tx: Tx, site: Site, fields: Mapping[str, Any], changed_at: datetime, received_at: datetime
+) -> tuple[str, bool]:
+    """A CRM told of a contact: find or found it, keep what was said. Returns its id and whether it is new.
+
+    fields  email and/or crm_id, normalised, and what else was given
+    raises  Conflict: the identifiers are two contacts'
+    """
+    email, crm_id = fields.get("email"), fields.get("crm_id")
+    known = owner_of(tx, site.site_id, email, crm_id)
+    before = deals_of(tx, site.site_id, [known]) if known else set()
+    since = parse_instant(fields["created_at"], "created_at") if fields.get("created_at") else changed_at
+    contact_id = contact_named(tx, site, "email" if email else "crm_id", email or crm_id or "", since, fields)
+    said = crm_says(tx, [contact_id]).get(contact_id, {})
+    if any(said.get(name) != value for name, value in fields.items()):
+        row = {
+            "site_id": site.site_id,
+            "kind": CrmChangeKind.CONTACT.value,
+            "key": contact_id,
+            "payload": dict(fields),
+            "changed_at": changed_at,
+            "received_at": received_at,
+        }
+        tx.execute(insert(crm_changes), [row])
+    contacts_changed(tx, site, {contact_id}, before)
+    return contact_id, known is None
+
+
+def contact_named(
+    tx: Tx, site: Site, by: str, value: str, at: datetime, fields: Mapping[str, Any] | None = None
+) -> str:
+    """The contact that a CRM names by e-mail or CRM id, founded if need be; its books tie it to that moment."""
+    given = fields or {by: value}
+    first = Identification(
+        site_id=site.site_id,
+        kind=IdentificationKind.CRM,
+        occurred_at=at,
+        evidence=f"crm {by} {value}",
+        email=given.get("email"),
+        crm_id=given.get("crm_id"),
+    )
+    return stitch(tx, first, site.timezone)
+
+
+def contacts_changed(tx: Tx, site: Site, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
+    """Contacts were named or told of: derive their rows, and credit all they are part of anew."""
+    people = set(contact_ids)
+    refresh(tx, people, site.timezone)
+    attribute(tx, site.site_id, site.timezone, people, deal_ids)
+
+
+def deal_said(
+    tx: Tx,
+    site: Site,
+    reference: str,
+    fields: Mapping[str, Any],
+    changed_at: datetime,
+    received_at: datetime,
+) -> bool:
+    """A CRM told of a deal: keep it if it changes anything, then ledger, people and credit. Returns whether it did.
+
+    raises  Invalid: the deal would contradict itself; nothing is kept
+    """
+    is_first = not history(tx, site.site_id, reference)
+    if is_first and not fields.get("currency"):
+        if site.currency is None:
+            raise Invalid("the first deal of a site needs a currency", field="currency")
+        fields = {**fields, "currency": site.currency}
+    said = DealSaid(site.site_id, reference, changed_at, received_at, fields)
+    if not hear(tx, said, str(fields.get("currency", ""))):
+        return False
+    if fields.get("currency"):
+        settle_currency(tx, site, str(fields["currency"]))
+    deal_changed(tx, site, reference)
+    return True
+
+
+def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> None:
+    """Derive a deal from its history: its people, its ledger, its credit."""
+    people = record(
+        tx,
+        site.site_id,
+        reference,
+        default_currency="",
+        timezone=site.timezone,
+        people=lambda by, value, at: contact_named(tx, site, by, value, at),
+    )
+    refresh(tx, people, site.timezone)
+    if credit:
+        attribute(tx, site.site_id, site.timezone, people, [derive("deal", site.site_id, reference)])
+
+
+def name_of(tx: Tx, site: Site, *, contact_id: str = "", email: str = "", crm_id: str = "") -> tuple[str, str]:
+    """How a journal names a contact, so that a rebuild finds it again: ('email', address) or ('crm_id', id).
+
+    raises  NotFound: a contact id that is not known; Conflict, Invalid: see owner_of
+    """
+    if email:
+        return "email", email
+    if crm_id:
+        return "crm_id", crm_id
+    known = find_contact(tx, site.site_id, contact_id=contact_id)
+    rows = tx.execute(
+        select(identifiers.c.kind, identifiers.c.value)
+        .where(identifiers.c.contact_id == known)
+        .order_by(identifiers.c.kind.desc(), identifiers.c.value)
+    ).all()
+    if not rows:
+        raise Conflict(f"contact {contact_id!r} has no identifier", field="contacts")
+    return rows[0][0], rows[0][1]

@@ -1,0 +1,254 @@
+"""Stitch: tie an identification to a contact, and the visitor's browser to that contact.
+
+A contact is founded by the first identifier that names it; once an identifier has an owner it keeps it. Two contacts
+are never merged here: what would need it is a Conflict, told to whoever asked. Nothing depends on the order in which
+things arrived (docs/adr/0009).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+
+from tracker.clock import local_day
+from tracker.db.schema import contacts, crm_changes, hits, identifications, identifiers, links, visit_hits, visits
+from tracker.db.store import Tx
+from tracker.db.writes import chunks, insert_once, lock, upsert
+from tracker.errors import Conflict, NotFound
+from tracker.identity.graph import Named, spans
+from tracker.identity.normalise import company_domain_of, phone_of
+from tracker.ids import derive
+from tracker.vocabulary import CrmChangeKind, IdentificationKind, IdentifierKind
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """Somebody was named.
+
+    email, crm_id   normalised; at least one
+    visitor_no      the browser on which it happened, if any
+    hit_seq         the hit that is the evidence, if any
+    evidence        what the row's id is derived from: the same evidence is the same row
+    """
+
+    site_id: int
+    kind: IdentificationKind
+    occurred_at: datetime
+    evidence: str
+    email: str | None = None
+    crm_id: str | None = None
+    visitor_no: int | None = None
+    hit_seq: int | None = None
+
+
+def owner_of(tx: Tx, site_id: int, email: str | None, crm_id: str | None) -> str | None:
+    """The contact that these identifiers name, or None; raises Conflict where they name two, or a second CRM id."""
+    named = [(IdentifierKind.EMAIL, email), (IdentifierKind.CRM_ID, crm_id)]
+    owners = {kind: owner for kind, value in named if value and (owner := owner_by(tx, site_id, kind, value))}
+    if len(set(owners.values())) > 1:
+        raise Conflict(f"CRM id {crm_id!r} and e-mail {email!r} are two contacts", field="crm_id")
+    owner = next(iter(owners.values()), None)
+    if owner and crm_id and IdentifierKind.CRM_ID not in owners:
+        other = tx.execute(
+            select(identifiers.c.value).where(
+                identifiers.c.contact_id == owner, identifiers.c.kind == IdentifierKind.CRM_ID.value
+            )
+        ).scalar()
+        if other is not None:
+            raise Conflict(f"the contact of e-mail {email!r} has another CRM id, {other!r}", field="crm_id")
+    return owner
+
+
+def owner_by(tx: Tx, site_id: int, kind: IdentifierKind, value: str) -> str | None:
+    """The contact that owns one identifier."""
+    return tx.execute(
+        select(identifiers.c.contact_id).where(
+            identifiers.c.site_id == site_id, identifiers.c.kind == kind.value, identifiers.c.value == value
+        )
+    ).scalar()
+
+
+def stitch(tx: Tx, one: Identification, timezone: str) -> str:
+    """The contact of an identification, founded if need be; the row is written once. Call relink and refresh after.
+
+    raises  Conflict: the identifiers belong to two contacts
+    """
+    contact_id = owner_of(tx, one.site_id, one.email, one.crm_id)
+    if contact_id is None:
+        kind, value = ("email", one.email) if one.email else ("crm_id", one.crm_id)
+        contact_id = derive("contact", one.site_id, kind, value or "")
+        insert_once(
+            tx,
+            contacts,
+            [
+                {
+                    "contact_id": contact_id,
+                    "site_id": one.site_id,
+                    "email": one.email,
+                    "crm_id": one.crm_id,
+                    "company_domain": company_domain_of(one.email),
+                    "properties": {},
+                    "lead_at": one.occurred_at,
+                    "lead_day": local_day(one.occurred_at, timezone),
+                    "updated_at": one.occurred_at,
+                }
+            ],
+        )
+    values = [(IdentifierKind.EMAIL, one.email), (IdentifierKind.CRM_ID, one.crm_id)]
+    insert_once(
+        tx,
+        identifiers,
+        [
+            {"site_id": one.site_id, "kind": kind.value, "value": value, "contact_id": contact_id}
+            for kind, value in values
+            if value
+        ],
+    )
+    write_identification(tx, one, contact_id)
+    return contact_id
+
+
+def write_identification(tx: Tx, one: Identification, contact_id: str) -> None:
+    """Keep the evidence once, under the earliest time at which it was told."""
+    identification_id = derive("identification", one.site_id, one.evidence)
+    known = tx.execute(
+        select(identifications.c.occurred_at).where(identifications.c.identification_id == identification_id)
+    ).scalar()
+    row = {
+        "identification_id": identification_id,
+        "site_id": one.site_id,
+        "contact_id": contact_id,
+        "visitor_no": one.visitor_no,
+        "hit_seq": one.hit_seq,
+        "kind": one.kind.value,
+        "occurred_at": min(one.occurred_at, known) if known else one.occurred_at,
+    }
+    upsert(tx, identifications, [row])
+
+
+def relink(tx: Tx, visitor_nos: Iterable[int]) -> set[str]:
+    """Share these visitors' time anew among the contacts named on them; return all contacts that have or had a part."""
+    touched: set[str] = set()
+    for some in chunks(sorted(set(visitor_nos))):
+        named: dict[int, list[Named]] = {}
+        rows = tx.execute(
+            select(
+                identifications.c.visitor_no,
+                identifications.c.occurred_at,
+                identifications.c.contact_id,
+                visits.c.started_at,
+            )
+            .outerjoin(visit_hits, visit_hits.c.hit_seq == identifications.c.hit_seq)
+            .outerjoin(visits, visits.c.visit_id == visit_hits.c.visit_id)
+            .where(identifications.c.visitor_no.in_(some))
+        )
+        for number, occurred_at, contact_id, started_at in rows:
+            named.setdefault(number, []).append(Named(occurred_at, started_at or occurred_at, contact_id))
+        if not named:
+            continue
+        touched |= set(tx.execute(select(links.c.contact_id).where(links.c.visitor_no.in_(named))).scalars())
+        new = [
+            {
+                "visitor_no": number,
+                "position": position,
+                "contact_id": span.contact_id,
+                "from_at": span.from_at,
+                "to_at": span.to_at,
+            }
+            for number, ones in named.items()
+            for position, span in enumerate(spans(ones))
+        ]
+        tx.execute(delete(links).where(links.c.visitor_no.in_(named)))
+        tx.execute(insert(links), new)
+        touched |= {str(row["contact_id"]) for row in new}
+    return touched
+
+
+def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:
+    """Derive the contacts' rows from their evidence: identifications, forms and what the CRM said, in time order."""
+    for some in chunks(sorted(set(contact_ids))):
+        lock(tx, select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id))
+        said = crm_says(tx, some)
+        phones = phones_of(tx, some, timezone)
+        leads: dict[str, datetime] = {}
+        for contact_id, occurred_at in tx.execute(
+            select(identifications.c.contact_id, identifications.c.occurred_at).where(
+                identifications.c.contact_id.in_(some)
+            )
+        ):
+            leads[contact_id] = min(occurred_at, leads.get(contact_id, occurred_at))
+        rows = tx.execute(select(contacts).where(contacts.c.contact_id.in_(some))).mappings().all()
+        upsert(tx, contacts, [refreshed(row, said, phones, leads, timezone) for row in rows])
+
+
+def refreshed(
+    row: Mapping[Any, Any],
+    said: Mapping[str, Mapping[str, Any]],
+    phones: Mapping[str, str],
+    leads: Mapping[str, datetime],
+    timezone: str,
+) -> dict[str, Any]:
+    """One contact's row from its evidence."""
+    contact_id = row["contact_id"]
+    crm = said.get(contact_id, {})
+    email = crm.get("email") or row["email"]
+    lead_at = leads.get(contact_id, row["lead_at"])
+    return {
+        "contact_id": contact_id,
+        "site_id": row["site_id"],
+        "email": email,
+        "crm_id": crm.get("crm_id") or row["crm_id"],
+        "phone": crm.get("phone") or phones.get(contact_id),
+        "name": crm.get("name"),
+        "company_name": crm.get("company_name"),
+        "company_domain": crm.get("company_domain") or company_domain_of(email),
+        "properties": crm.get("properties", {}),
+        "lead_at": lead_at,
+        "lead_day": local_day(lead_at, timezone),
+        "updated_at": crm.get("changed_at", lead_at),
+    }
+
+
+def crm_says(tx: Tx, contact_ids: list[str]) -> dict[str, dict[str, Any]]:
+    """Per contact the fields that the CRM gave, the later over the earlier."""
+    said: dict[str, dict[str, Any]] = {}
+    rows = tx.execute(
+        select(crm_changes.c.key, crm_changes.c.payload, crm_changes.c.changed_at)
+        .where(crm_changes.c.kind == CrmChangeKind.CONTACT.value, crm_changes.c.key.in_(contact_ids))
+        .order_by(crm_changes.c.changed_at, crm_changes.c.seq)
+    )
+    for key, payload, changed_at in rows:
+        known = said.setdefault(key, {})
+        properties = {**known.get("properties", {}), **payload.get("properties", {})}
+        said[key] = {**known, **payload, "properties": properties, "changed_at": changed_at}
+    return said
+
+
+def phones_of(tx: Tx, contact_ids: list[str], timezone: str) -> dict[str, str]:
+    """Per contact the first phone number that one of its forms, calls or events carried."""
+    rows = tx.execute(
+        select(identifications.c.contact_id, hits.c.details)
+        .join(hits, hits.c.seq == identifications.c.hit_seq)
+        .where(identifications.c.contact_id.in_(contact_ids))
+        .order_by(hits.c.occurred_at.desc(), hits.c.hit_id.desc())
+    )
+    found: dict[str, str] = {}
+    for contact_id, details in rows:
+        phone = phone_of(str(details.get("identifiers", {}).get("phone", "")), timezone)
+        if phone:
+            found[contact_id] = phone
+    return found
+
+
+def find_contact(tx: Tx, site_id: int, *, contact_id: str = "", email: str = "", crm_id: str = "") -> str:
+    """The id of a known contact by one of its names; raises NotFound."""
+    if contact_id:
+        query = select(contacts.c.contact_id).where(contacts.c.site_id == site_id, contacts.c.contact_id == contact_id)
+        found = tx.execute(query).scalar()
+    else:
+        found = owner_of(tx, site_id, email or None, crm_id or None)
+    if found is None:
+        raise NotFound(f"no contact {contact_id or email or crm_id!r}")
+    return found

@@ -1,0 +1,62 @@
+"""Touchpoints that were no web visit: a call, a chat, a booth or seminar that an API client reports."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from tracker.channels.rules import RULES_VERSION, classify_names
+from tracker.clock import local_day
+from tracker.db.schema import touchpoints
+from tracker.db.store import Tx
+from tracker.db.writes import upsert
+from tracker.ids import derive
+from tracker.visits.fold import FoldedHit, SiteRules
+from tracker.vocabulary import NOT_SET, Channel, Device, HitKind, TouchKind
+
+OFFLINE_KINDS = {
+    HitKind.CALL: TouchKind.CALL,
+    HitKind.CHAT: TouchKind.CHAT,
+    HitKind.OFFLINE: TouchKind.OFFLINE,
+}
+
+
+def touch(tx: Tx, events: Sequence[tuple[FoldedHit, str]], rules: SiteRules) -> None:
+    """Write the touchpoint of each (event, contact id) once."""
+    upsert(tx, touchpoints, [event_row(hit, contact_id, rules) for hit, contact_id in events])
+
+
+def event_row(hit: FoldedHit, contact_id: str, rules: SiteRules) -> dict[str, Any]:
+    """The touchpoint of one event: its source as the client named it, else its kind and name, channel offline."""
+    told = hit.details.get("arrival", {})
+    kind = OFFLINE_KINDS[HitKind(hit.kind)]
+    source = told.get("source") or f"({kind.value})"
+    medium = told.get("medium") or kind.value
+    campaign = told.get("campaign") or hit.details.get("name") or NOT_SET
+    named = bool(told.get("source"))
+    return {
+        "touchpoint_id": derive("touch", hit.site_id, hit.hit_id),
+        "site_id": hit.site_id,
+        "kind": kind.value,
+        "hit_seq": hit.seq,
+        "hit_id": hit.hit_id,
+        "visitor_no": None,
+        "contact_id": contact_id,
+        "occurred_at": hit.occurred_at,
+        "day": local_day(hit.occurred_at, rules.timezone),
+        "channel": classify_names(source, medium, campaign) if named else Channel.OFFLINE.value,
+        "source": source.lower(),
+        "medium": medium.lower(),
+        "campaign": campaign,
+        "term": told.get("term") or NOT_SET,
+        "content": told.get("content") or NOT_SET,
+        "landing_page": NOT_SET,
+        "landing_url": hit.url,
+        "referring_host": NOT_SET,
+        "referrer": None,
+        "click_ids": [],
+        "device": Device.OTHER.value,
+        "browser": "",
+        "os": "",
+        "country": hit.country or NOT_SET,
+        "rule": "told by the API" if named else "offline event",
+        "rules_version": RULES_VERSION,
+    }
