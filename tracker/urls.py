@@ -1,9 +1,8 @@
 """(pure) An arrival: what the address of a page and its referrer tell about where a visitor came from.
 
-Reads campaign tags, click ids and the outside referrer out of two strings that strangers wrote, cleans them and
-bounds their length. Decides nothing about channels (channels/rules.py does) and nothing about visits
-(visits/boundary.py does). Called while hits are folded into visits, and by the log import. Nothing in here raises
-for any text.
+Reads campaign tags, click ids and the outside referrer out of two strings that strangers wrote, cleans them
+and bounds their length. Decides nothing about channels (channels/rules.py does) or visits (visits/boundary.py
+does). Called while hits are folded into visits, and by the log import. Nothing in here raises for any text.
 """
 
 import re
@@ -25,9 +24,9 @@ MOST_PARAMETERS = 1_000
 
 ABSENT = frozenset({"null", "undefined", "(not set)"})
 
-# What cannot be seen: controls, format characters (zero width, bidirectional overrides, tags), fillers, variation
-# selectors, surrogates and noncharacters: Unicode 14, categories Cc Cf Cs and Default_Ignorable_Code_Point. White
-# space stays here; it becomes one space.
+# What cannot be seen: controls, format characters (zero width, bidirectional overrides, tags), fillers,
+# variation selectors, surrogates and noncharacters: Unicode 14, categories Cc Cf Cs and
+# Default_Ignorable_Code_Point. White space stays here; it becomes one space.
 _UNSEEN = re.compile(
     "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160"
     "\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff\ufdd0-\ufdef"
@@ -68,8 +67,8 @@ _UNPAID = """
 irclickid impact affiliate | awc awin affiliate | cjevent cj affiliate | a8 a8.net affiliate
 tduid tradedoubler affiliate | sscid shareasale affiliate | ransiteid linksynergy affiliate
 mc_cid mailchimp email | mc_eid mailchimp email | _hsenc hubspot email | _hsmi hubspot email
-_kx klaviyo email | _ke klaviyo email | mkt_tok marketo email | vero_id vero email | ml_subscriber mailerlite email
-dm_i dotdigital email | elqtrackid eloqua email | sfmc_sub salesforce email
+_kx klaviyo email | _ke klaviyo email | mkt_tok marketo email | vero_id vero email
+ml_subscriber mailerlite email | dm_i dotdigital email | elqtrackid eloqua email | sfmc_sub salesforce email
 fbclid facebook social | igshid instagram social | igsh instagram social | srsltid google organic
 """
 
@@ -90,8 +89,8 @@ _HSA_NETWORKS = {"adwords": "google", "facebook": "facebook", "linkedin": "linke
 def click_param(param: str, value: str) -> ClickParam | None:
     """The network and the proof behind one click id, or None for a parameter that is none.
 
-    Two parameters say more in their value. `yclid` is shared: Yahoo! JAPAN's begin with 'YSS.' (search ads) or
-    'YJAD.' (display ads), Yandex's are digits. `hsa_net` is the network's name.
+    Two parameters say more in their value. `yclid` is shared: Yahoo! JAPAN's begin with 'YSS.' (search ads)
+    or 'YJAD.' (display ads), Yandex's are digits. `hsa_net` is the network's name.
     """
     found = CLICK_IDS.get(param)
     if found is None:
@@ -103,8 +102,8 @@ def click_param(param: str, value: str) -> ClickParam | None:
     return found
 
 
-# Payment and log-in pages that visitors come back from: they have sent nobody. A host means its subdomains too;
-# with a path, only the pages below it.
+# Payment and log-in pages that visitors come back from: they have sent nobody. A host means its subdomains
+# too; with a path, only the pages below it.
 EXCLUDED_REFERRERS: frozenset[str] = frozenset(
     """
     paypal.com braintreegateway.com checkout.stripe.com buy.stripe.com hooks.stripe.com pay.stripe.com
@@ -159,7 +158,7 @@ class Arrival:
     utm_*           the tag as written (case kept), trimmed, visible characters only, at most 255; None when
                     absent, empty, 'null', 'undefined' or '(not set)'. utm_campaign falls back to utm_id
     click_ids       (parameter in lower-case, value as written, at most 512), strongest first, each once
-    referrer        cleaned URL of the page before, at most 2,048; None when absent, own, excluded, no web page
+    referrer        cleaned URL of the page before, at most 2,048; None when absent, own or excluded
     referring_host  its host, lower-case, no leading 'www.'; 'android-app://…' for an app; None as `referrer`
     """
 
@@ -212,7 +211,7 @@ def read_arrival(
     referrer            the page before, or None
     own_hosts           the site's hosts; they and their subdomains, with or without 'www.', refer nobody
     excluded_referrers  'host' or 'host/path': they and what is below refer nobody
-    A referrer on the landing page's own host is internal, whatever that host is; tags and click ids still count.
+    A referrer on the landing page's own host is internal, whatever that host is; tags still count.
     """
     page = _split(url)
     tags, click_ids = _campaign(page)
@@ -235,8 +234,9 @@ def read_arrival(
 def clean_text(value: str | None, limit: int) -> str | None:
     """A stranger's text made safe to store and to compare: one line of visible characters, at most `limit`.
 
-    Controls and invisible characters go, runs of white space become one space, ends are trimmed, accents composed
-    (NFC), what is over the limit is cut. None when nothing is left. Markup stays: it is escaped where it is shown.
+    Controls and invisible characters go, runs of white space become one space, ends are trimmed, accents are
+    composed (NFC), what is over the limit is cut. None when nothing is left. Markup stays: whoever shows it
+    escapes it.
     """
     if value is None:
         return None
