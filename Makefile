@@ -23,7 +23,7 @@ setup: $(VENV)/.dev ## all that work on Minamoto needs, in .venv
 
 test: $(VENV)/.dev ## every test: SQLite, PostgreSQL and a real browser
 	@.ci/machine
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile -rs \
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile -rfEs \
 		$(if $(CI),-p tests.no_skips) $(PYTEST_ARGS)
 
 spec: $(VENV)/.dev ## the rules as tables, in seconds
