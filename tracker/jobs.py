@@ -41,8 +41,11 @@ def drain(engine: Engine, settings: Settings) -> int:
     return done
 
 
-def work(engine: Engine, settings: Settings, stop: threading.Event) -> None:
-    """Run the jobs until `stop` is set; an error is logged and the job is tried again after a rest."""
+def work(engine: Engine, settings: Settings, stop: threading.Event, arrived: threading.Event) -> None:
+    """Run the jobs until `stop` is set; an error is logged and the job is tried again after a rest.
+
+    arrived  set by whoever took hits in this process, so that they need not wait for the next round
+    """
     due = dict.fromkeys((job.name for job in JOBS), 0.0)
     while not stop.is_set():
         for job in JOBS:
@@ -56,4 +59,6 @@ def work(engine: Engine, settings: Settings, stop: threading.Event) -> None:
                 log.exception("job failed: %s", job.name)
                 rest = 5.0
             due[job.name] = time.monotonic() + rest
-        stop.wait(max(0.0, min(due.values()) - time.monotonic()))
+        if arrived.wait(max(0.0, min(due.values()) - time.monotonic())):
+            arrived.clear()
+            due = dict.fromkeys(due, 0.0)

@@ -53,7 +53,7 @@ def ensure(engine: Engine) -> None:
     """Make the tables of an empty database; raise Unready for one that is behind or not ours."""
     stands = revision(engine)
     if stands is None:
-        if inspect(engine).get_table_names():
+        if set(inspect(engine).get_table_names()) - {"alembic_version"}:
             raise Unready("this database holds other tables; give Minamoto one of its own")
         upgrade(engine)
     elif stands != head():

@@ -1,0 +1,306 @@
+"""The front door: the command `minamoto`. Each command's help ends with an example that works."""
+
+import json
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table as TextTable
+from sqlalchemy import Engine
+from sqlalchemy.exc import OperationalError
+
+from tracker import __version__, clock
+from tracker.access import sites, tokens, users
+from tracker.config import Settings, settings
+from tracker.db.store import Tx, begin, connect, reading
+from tracker.db.upgrade import ensure, head, upgrade
+from tracker.errors import MinamotoError
+from tracker.vocabulary import Basis, Dimension, Model, Role
+
+
+
+def example(*lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Show these commands at the end of a command's help, and print errors of ours as one line."""
+
+    def mark(command: Callable[..., Any]) -> Callable[..., Any]:
+        shown = "\n".join(f"  {line}" for line in lines)
+        command.__doc__ = f"{command.__doc__}\n\n\b\nExample:\n{shown}\n"
+
+        @wraps(command)
+        def told(*args: Any, **kwargs: Any) -> Any:
+            try:
+                return command(*args, **kwargs)
+            except MinamotoError as error:
+                where = f"{error.field}: " if error.field else ""
+                raise click.ClickException(f"{where}{error.message}") from error
+            except OperationalError as error:
+                raise click.ClickException(f"the database does not answer: {error.orig}") from error
+
+        return told
+
+    return mark
+
+
+def store(own: Settings | None = None) -> Engine:
+    """The installation's database, made if it is empty."""
+    own = own or settings()
+    engine = connect(own.database_url, synchronous=own.sqlite_synchronous)
+    ensure(engine)
+    return engine
+
+
+@contextmanager
+def writing() -> Iterator[tuple[Tx, datetime]]:
+    """One writing transaction, and the instant of the command."""
+    with begin(store()) as tx:
+        yield tx, clock.now()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="minamoto")
+def main() -> None:
+    """Minamoto: from a visit to closed revenue by source, on your own machine."""
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
+@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes (PostgreSQL).")
+@click.option("--work/--no-work", "with_work", default=True, show_default=True, help="Also run the work loop.")
+@example("minamoto serve --host 0.0.0.0 --port 8000")
+def serve(host: str, port: int, workers: int, with_work: bool) -> None:
+    """Serve the snippet, the API and the pages, and do the background work in the same process."""
+    from api.serving import serve as run
+
+    store()
+    run(settings(), host, port, workers=workers, with_work=with_work)
+
+
+@main.command()
+@click.option("--once", is_flag=True, help="Do what waits now and end.")
+@example("minamoto work", "minamoto work --once")
+def work(once: bool) -> None:
+    """Do the background work alone, beside `minamoto serve --no-work`."""
+    from tracker.jobs import drain
+    from tracker.jobs import work as run
+
+    engine = store()
+    if once:
+        click.echo(f"hits folded: {drain(engine, settings())}")
+        return
+    stop = threading.Event()
+    try:
+        run(engine, settings(), stop, threading.Event())
+    except KeyboardInterrupt:
+        stop.set()
+
+
+@main.group()
+def db() -> None:
+    """The database."""
+
+
+@db.command("upgrade")
+@example("minamoto db upgrade")
+def db_upgrade() -> None:
+    """Make the tables, or bring them to this release. Safe to run again."""
+    engine = connect(settings().database_url, synchronous=settings().sqlite_synchronous)
+    upgrade(engine)
+    click.echo(f"database: {engine.url.render_as_string(hide_password=True)}")
+    click.echo(f"revision: {head()}")
+
+
+@main.group()
+def site() -> None:
+    """Tracked sites."""
+
+
+@site.command("add")
+@click.argument("name")
+@click.option("--host", "hosts", multiple=True, required=True, help="Host name of the site; may be repeated.")
+@click.option("--timezone", default="UTC", show_default=True, help="Its days are counted in this zone.")
+@click.option("--currency", help="Report currency; else that of the first deal or cost.")
+@example("minamoto site add Acme --host www.acme.example --timezone Asia/Tokyo --currency JPY")
+def site_add(name: str, hosts: tuple[str, ...], timezone: str, currency: str | None) -> None:
+    """Add a site and print its key and the tag for its pages."""
+    with writing() as (tx, now):
+        new = sites.add_site(tx, name, list(hosts), now=now, timezone=timezone, currency=currency)
+    click.echo(f"key: {new.key}")
+    click.echo(f'tag: <script async src="https://YOUR-MINAMOTO-HOST/m.js" data-site="{new.key}"></script>')
+
+
+@site.command("list")
+@example("minamoto site list")
+def site_list() -> None:
+    """List the sites."""
+    with reading(store()) as tx:
+        for one in sites.all_sites(tx):
+            currency = one.currency or "-"
+            click.echo(f"{one.key}\t{one.name}\t{','.join(one.hosts)}\t{one.timezone}\t{currency}")
+
+
+@main.group()
+def user() -> None:
+    """People who log in."""
+
+
+@user.command("add")
+@click.argument("email")
+@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.OWNER.value, show_default=True)
+@click.option("--language", type=click.Choice(users.LANGUAGES), default="en", show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@example("minamoto user add hana@acme.example --language ja")
+def user_add(email: str, role: str, language: str, password_stdin: bool) -> None:
+    """Add a user. Without --password-stdin a password is made and printed once."""
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
+    with writing() as (tx, now):
+        new = users.add_user(tx, email, password, now=now, role=Role(role), language=language)
+    click.echo(f"user: {new.email}")
+    if not password_stdin:
+        click.echo(f"password: {password}")
+
+
+@main.group()
+def token() -> None:
+    """API tokens of programs."""
+
+
+@token.command("add")
+@click.argument("name")
+@click.option("--site", "key", help="Key of the only site it may read and write; else every site.")
+@example("minamoto token add crm --site KEY")
+def token_add(name: str, key: str | None) -> None:
+    """Make a token and print it, this once."""
+    with writing() as (tx, now):
+        site_id = sites.find_site(tx, key).site_id if key else None
+        secret = tokens.add_token(tx, name, site_id=site_id, now=now)
+    click.echo(f"token: {secret}")
+
+
+@token.command("revoke")
+@click.argument("name")
+@example("minamoto token revoke crm")
+def token_revoke(name: str) -> None:
+    """Revoke every token of that name; they stop working at once."""
+    with writing() as (tx, now):
+        n = tokens.revoke_token(tx, name, now=now)
+    click.echo(f"revoked: {n}")
+
+
+@main.group("import")
+def import_() -> None:
+    """History from elsewhere."""
+
+
+@import_.command("log")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--site", "key", required=True, help="Key of the site whose log it is.")
+@click.option("--format", "form", type=click.Choice(["combined"]), default="combined", show_default=True)
+@example("minamoto import log access.log.gz --site KEY")
+def import_log(file: Path, key: str, form: str) -> None:
+    """Read a web server's access log, plain or gzip, through the same pipeline. Safe to run twice."""
+    from tracker.logimport import import_log as run
+
+    engine = store()
+    with reading(engine) as tx:
+        target = sites.find_site(tx, key)
+    run(engine, settings(), target, file, form, clock.now(), Console(stderr=True), click.echo)
+
+
+@main.group()
+def report() -> None:
+    """Reports."""
+
+
+@report.command("source")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@click.option("--from", "from_day", required=True, help="First day, YYYY-MM-DD, in the site's zone.")
+@click.option("--to", "to_day", required=True, help="Last day.")
+@click.option("--by", default="channel", show_default=True, help=f"One or two of {', '.join(Dimension)}.")
+@click.option("--model", default=Model.LAST_NON_DIRECT.value, show_default=True, help=f"One of {', '.join(Model)}.")
+@click.option("--basis", default=Basis.ACTIVITY.value, show_default=True, help=f"One of {', '.join(Basis)}.")
+@click.option("--currency", help="Report currency; else the site's.")
+@click.option("--direct", help="last_resort (default) or counts: whether direct visits earn credit beside others.")
+@click.option("--lookback-days", help="Only touches at most this many days before the conversion.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@example("minamoto report source --site KEY --from 2026-04-01 --to 2026-04-30 --by channel,campaign --format json")
+def report_source(form: str, key: str, **asked: str | None) -> None:
+    """Visits, leads, deals, revenue and cost by source. JSON: {"rows": [...], "totals": {...}, "meta": {...}}."""
+    from tracker.reports.query import parse_query
+    from tracker.reports.source import source_report
+
+    names = {"from_day": "from", "to_day": "to"}
+    args = {names.get(name, name): value for name, value in asked.items() if value is not None}
+    with reading(store()) as tx:
+        query = parse_query(args, sites.find_site(tx, key))
+        table = source_report(tx, query, clock.now())
+    if form == "json":
+        click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=2))
+    elif form == "csv":
+        click.echo(table.to_csv(), nl=False)
+    else:
+        Console().print(table.to_text(TextTable))
+
+
+@main.command()
+@example("minamoto rebuild")
+def rebuild() -> None:
+    """Derive visits, people, deals and credit anew from the journal and the CRM's changes, under today's rules."""
+    from tracker.rebuild import rebuild as run
+
+    engine = store()
+    with bar("hits folded") as moved, begin(engine) as tx:
+        n = run(tx, settings().fold_batch, moved)
+    click.echo(f"hits folded: {n}")
+
+
+@contextmanager
+def bar(what: str) -> Iterator[Callable[[int], None]]:
+    """A progress line on the terminal."""
+    columns = (SpinnerColumn(), TextColumn(f"{what}: {{task.completed:.0f}}"), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done: progress.update(task, completed=done)
+
+
+@main.command()
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
+@click.option("--folder", default="var", show_default=True, type=click.Path(path_type=Path), help="Where its database is.")
+@click.option("--seed-only", is_flag=True, help="Make the demo's history and end.")
+@example("minamoto demo")
+def demo(port: int, folder: Path, seed_only: bool) -> None:
+    """A demo company with its history, on http://127.0.0.1:8000. Running it again is safe; Ctrl-C stops all."""
+    from tracker.demo import prepare
+
+    with bar("hits folded") as moved:
+        own, links = prepare(folder, port, clock.now(), moved)
+    for label, link in links:
+        click.echo(f"{label:14} {link}")
+    if not seed_only:
+        from api.serving import serve as run
+
+        run(own, "127.0.0.1", port, workers=1, with_work=True)
+
+
+@main.command()
+@example("minamoto check")
+def check() -> None:
+    """Check the installation: settings, database, tables, waiting hits. Exit status 1 if anything is wrong."""
+    from tracker.check import findings
+
+    found = findings(settings())
+    for finding in found:
+        click.echo(finding.line)
+    if any(finding.is_error for finding in found):
+        sys.exit(1)
+
+
