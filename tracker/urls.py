@@ -277,7 +277,7 @@ def _split(url: str) -> _Url:
 def _host_name(authority: str) -> str:
     """The host of 'host:port': lower-case ASCII (international names as xn--), or '' if it can be none."""
     host = authority[:600]
-    host = host.partition("]")[0] + "]" if host.startswith("[") else host.partition(":")[0].rstrip(".")
+    host = re.sub(r"\].*", "]", host) if host.startswith("[") else host.partition(":")[0].rstrip(".")
     if not host.isascii():
         try:
             host = host[:HOST_LIMIT].encode("idna").decode("ascii").lower()
@@ -299,6 +299,8 @@ def _page_of(path: str) -> str:
 
 def _rejoin(parts: _Url) -> str:
     if parts.scheme not in {"http", "https", ""} or not (parts.host or parts.path):
+        return ""
+    if parts.scheme and not parts.host:
         return ""
     if parts.host:
         start = f"{parts.scheme}://{parts.authority}" if parts.scheme else f"//{parts.authority}"
@@ -474,6 +476,4 @@ def is_page(path: str) -> bool:
     name = path.rpartition("/")[2]
     if name in _MACHINES or "/.well-known/" in f"{path}/" or "/wp-json/" in f"{path}/":
         return False
-    if name.startswith(("apple-touch-icon", "sitemap")) and name != "sitemap":
-        return "." not in name or name.endswith((".html", ".htm", ".php"))
-    return name.rpartition(".")[2] not in _FILES if "." in name else True
+    return "." not in name or name.rpartition(".")[2] not in _FILES
