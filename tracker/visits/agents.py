@@ -34,7 +34,11 @@ class Agent:
 
 
 # Clients that are no browsers and that the crawler list does not name everywhere.
-NO_BROWSER = compile(r"(?i)\b(?:bot|crawl|spider|slurp|curl|wget|python|java|libwww|headless|monitor|feed|http-client)")
+NO_BROWSER = compile(
+    r"(?i)\b(?:bot|crawl|spider|slurp|curl|wget|python|ruby|java|libwww|libfetch|headless|monitor|feed|http-client)"
+)
+# Whoever runs a crawler says where to complain (Ezooms, Spinn3r); browsers name no address.
+OPERATOR = compile(r"(?i)https?://[\w.-]{1,60}|[\w.+-]{1,60}@[\w.-]{1,60}")
 
 
 @lru_cache(maxsize=1)
@@ -52,7 +56,7 @@ def bot_name(text: str) -> str | None:
     anyone, each = crawler_patterns()
     if anyone.search(text):
         return next(name.replace("\\", "") for name, pattern in each if pattern.search(text))
-    found = NO_BROWSER.search(text)
+    found = NO_BROWSER.search(text) or OPERATOR.search(text)
     return found.group(0).lower() if found else None
 
 
