@@ -1,4 +1,4 @@
-"""The headers of every answer: a Content-Security-Policy without inline script or style, and what else browsers heed."""
+"""The headers of every answer: a Content-Security-Policy without inline script or style, and others."""
 
 from flask import Flask, Response, request
 

@@ -1,4 +1,4 @@
-"""Which language a page speaks: what the reader chose (?lang=), else the user's, else the browser's; English and Japanese."""
+"""Which language a page speaks, English or Japanese: what the reader chose (?lang=), else what the browser asks for."""
 
 from flask import Flask, request, session
 from flask_babel import Babel

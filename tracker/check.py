@@ -37,7 +37,9 @@ def findings(settings: Settings) -> list[Finding]:
     found: list[Finding] = []
     is_sqlite = settings.database_url.startswith("sqlite")
     if not settings.secret_key and not is_sqlite:
-        found.append(Finding("E001", "MINAMOTO_SECRET_KEY is not set; with PostgreSQL every process needs the same one"))
+        found.append(
+            Finding("E001", "MINAMOTO_SECRET_KEY is not set; with PostgreSQL every process needs the same one")
+        )
     elif settings.secret_key and len(settings.secret_key) < SHORTEST:
         found.append(Finding("E002", f"MINAMOTO_SECRET_KEY is shorter than {SHORTEST} characters"))
     if settings.sqlite_synchronous == "NORMAL" and is_sqlite:

@@ -27,7 +27,6 @@ from tracker.errors import MinamotoError
 from tracker.vocabulary import Basis, Dimension, Model, Role
 
 
-
 def example(*lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Show these commands at the end of a command's help, and print errors of ours as one line."""
 
@@ -274,12 +273,18 @@ def bar(what: str) -> Iterator[Callable[[int], None]]:
 
 @main.command()
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535))
-@click.option("--folder", default="var", show_default=True, type=click.Path(path_type=Path), help="Where its database is.")
+@click.option(
+    "--folder",
+    default="var",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="Where its database is.",
+)
 @click.option("--seed-only", is_flag=True, help="Make the demo's history and end.")
 @example("minamoto demo")
 def demo(port: int, folder: Path, seed_only: bool) -> None:
     """A demo company with its history, on http://127.0.0.1:8000. Running it again is safe; Ctrl-C stops all."""
-    from tracker.demo import prepare
+    from tracker.demo.prepare import prepare
 
     with bar("hits folded") as moved:
         own, links = prepare(folder, port, clock.now(), moved)
@@ -302,5 +307,3 @@ def check() -> None:
         click.echo(finding.line)
     if any(finding.is_error for finding in found):
         sys.exit(1)
-
-

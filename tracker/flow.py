@@ -6,7 +6,7 @@ Every function takes the transaction it runs in and may run again with the same 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -47,7 +47,7 @@ def hits_arrived(tx: Tx, limit: int, *, credit: bool = True) -> int:
     credit  False while rebuilding, which credits everybody at its end
     """
 
-    @lru_cache(maxsize=None)
+    @cache
     def site_of(site_id: int) -> Site:
         return site_by_id(tx, site_id)
 
@@ -61,7 +61,7 @@ def hits_arrived(tx: Tx, limit: int, *, credit: bool = True) -> int:
 
 
 def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
-    """Name the people of these hits, share their browsers among them; return every contact whose way may have changed."""
+    """Name the people of these hits, share their browsers among them; return all whose way may have changed."""
     named: set[str] = set()
     events: list[tuple[FoldedHit, str]] = []
     for hit in folded.hits:

@@ -32,6 +32,7 @@ from tracker.db.schema import (
 )
 from tracker.db.store import Tx
 from tracker.db.writes import chunks
+from tracker.identity.stitch import refresh
 from tracker.vocabulary import CrmChangeKind
 
 # Children before parents, as their foreign keys ask.
@@ -98,7 +99,7 @@ def retell(tx: Tx, site: Site) -> None:
             told.add(key)
             flow.deal_changed(tx, site, key, credit=False)
     people = tx.execute(select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id)).scalars().all()
-    flow.refresh(tx, people, site.timezone)
+    refresh(tx, people, site.timezone)
 
 
 def waiting(tx: Tx) -> int:

@@ -25,7 +25,12 @@ def add_token(tx: Tx, name: str, *, site_id: int | None, now: datetime) -> str:
     if not name.strip():
         raise Invalid("a token needs a name", field="name")
     secret = new_token()
-    row = {"name": name.strip()[:200], "token_hash": token_hash(secret), "site_id": site_id, "created_at": now}
+    row = {
+        "name": name.strip()[:200],
+        "token_hash": token_hash(secret),
+        "site_id": site_id,
+        "created_at": now,
+    }
     tx.execute(insert(tokens), [row])
     return secret
 

@@ -39,7 +39,9 @@ def nobody_hash() -> str:
     return hasher().hash("\x00 nobody")
 
 
-def add_user(tx: Tx, email: str, password: str, *, now: datetime, role: Role = Role.OWNER, language: str = "en") -> User:
+def add_user(
+    tx: Tx, email: str, password: str, *, now: datetime, role: Role = Role.OWNER, language: str = "en"
+) -> User:
     """A new user; raises Invalid (no address, short password) or Conflict (known)."""
     address = email.strip().lower()
     if "@" not in address or len(address) > 320:
@@ -63,13 +65,13 @@ def add_user(tx: Tx, email: str, password: str, *, now: datetime, role: Role = R
 
 def find_user_by_email(tx: Tx, email: str) -> User:
     """The user of an address that is known to exist."""
-    return User(*tx.execute(select_user().where(users.c.email == email)).one())
+    return User(**tx.execute(select_user().where(users.c.email == email)).mappings().one())
 
 
 def find_user(tx: Tx, user_id: int) -> User | None:
     """The user of a number, or None."""
-    row = tx.execute(select_user().where(users.c.user_id == user_id)).one_or_none()
-    return None if row is None else User(*row)
+    row = tx.execute(select_user().where(users.c.user_id == user_id)).mappings().one_or_none()
+    return None if row is None else User(**row)
 
 
 def select_user() -> Select[tuple[int, str, str, str]]:

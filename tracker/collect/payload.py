@@ -10,7 +10,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from tracker.clock import from_ms
 from tracker.ids import is_uuid7
 from tracker.urls import clean_text
 from tracker.vocabulary import HitKind, Origin, Refusal
@@ -112,7 +111,12 @@ def happened_at(at: int, sent_at: int, received_at: datetime, max_age: timedelta
 
 
 def hits_of(
-    beacon: WireBeacon, *, received_at: datetime, max_age: timedelta, user_agent: str | None, country: str | None,
+    beacon: WireBeacon,
+    *,
+    received_at: datetime,
+    max_age: timedelta,
+    user_agent: str | None,
+    country: str | None,
     loopback: bool = False,
 ) -> tuple[list[Hit], int]:
     """The hits of a beacon, ready for the journal, and how many were too old to take."""

@@ -64,5 +64,3 @@ def reclassify(tx: Tx, site_id: int) -> None:
         costs,
         [{**row, "channel": classify_names(row["source"], row["medium"], row["campaign"])} for row in rows],
     )
-
-

@@ -1,7 +1,7 @@
 """(pure) A deal's changes become its state and a ledger of signed entries, each with its own date.
 
-Nothing is edited away: won, amended, refunded, redated, lost after won and reopened each add entries, so "as closed" and
-"as of today" both add up. The outcome depends on when the changes happened, not on when they arrived.
+Nothing is edited away: won, amended, refunded, redated, lost after won and reopened each add entries, so "as
+closed" and "as of today" both add up. The outcome depends on when the changes happened, not on when they arrived.
 """
 
 from collections.abc import Iterable, Mapping
@@ -77,9 +77,7 @@ def replay(changes: Iterable[Change], default_currency: str) -> Recorded:
     won_at: datetime | None = None
     for change in ordered:
         after = apply(deal, change)
-        if after.status == DealStatus.WON and deal.status != DealStatus.WON:
-            won_at = after.closed_at
-        elif after.status == DealStatus.WON and after.closed_at != deal.closed_at:
+        if after.status == DealStatus.WON:
             won_at = after.closed_at
         entries += booked(deal, after, change.changed_at)
         deal = after
@@ -135,9 +133,7 @@ def booked(before: Deal, after: Deal, changed_at: datetime) -> list[Entry]:
         closed_at = after.closed_at or changed_at
         won = [Entry(EntryKind.WON, after.amount_minor, after.currency, closed_at)]
         if after.refunded_minor:
-            won.append(
-                Entry(EntryKind.REFUNDED, -after.refunded_minor, after.currency, max(changed_at, closed_at))
-            )
+            won.append(Entry(EntryKind.REFUNDED, -after.refunded_minor, after.currency, max(changed_at, closed_at)))
         return won
     at = max(changed_at, before.closed_at or changed_at)
     if not is_won:

@@ -100,7 +100,9 @@ def record(
     changes = history(tx, site_id, reference)
     recorded = replay(changes, default_currency)
     deal_id, deal = deal_id_of(site_id, reference), recorded.deal
-    named = {people(by, value, first_named(changes, by, value)) for by, value in deal.contacts}
+    # Everybody ever named is known from then on, also who is on the deal no more.
+    ever = {ref: people(*ref, at) for ref, at in first_named(changes).items()}
+    named = {ever[ref] for ref in deal.contacts}
     before = set(tx.execute(select(deal_contacts.c.contact_id).where(deal_contacts.c.deal_id == deal_id)).scalars())
     upsert(tx, deals, [deal_row(site_id, deal_id, reference, deal)])
     if named != before:
@@ -123,13 +125,16 @@ def record(
     ]
     if rows:
         tx.execute(insert(deal_entries), rows)
-    return named | before
+    return set(ever.values()) | before
 
 
-def first_named(changes: Sequence[Change], by: str, value: str) -> datetime:
-    """When a person was first named on the deal."""
-    ref = {"by": by, "value": value}
-    return min(change.changed_at for change in changes if ref in change.fields.get("contacts", ()))
+def first_named(changes: Sequence[Change]) -> dict[tuple[str, str], datetime]:
+    """Everybody whom these changes, in time order, name, and when first."""
+    found: dict[tuple[str, str], datetime] = {}
+    for change in changes:
+        for ref in change.fields.get("contacts", ()):
+            found.setdefault((ref["by"], ref["value"]), change.changed_at)
+    return found
 
 
 def deal_row(site_id: int, deal_id: str, reference: str, deal: Deal) -> dict[str, Any]:

@@ -13,7 +13,16 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from tracker.clock import local_day
-from tracker.db.schema import contacts, crm_changes, hits, identifications, identifiers, links, visit_hits, visits
+from tracker.db.schema import (
+    contacts,
+    crm_changes,
+    hits,
+    identifications,
+    identifiers,
+    links,
+    visit_hits,
+    visits,
+)
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, insert_once, lock, upsert
 from tracker.errors import Conflict, NotFound
@@ -169,7 +178,10 @@ def relink(tx: Tx, visitor_nos: Iterable[int]) -> set[str]:
 def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:
     """Derive the contacts' rows from their evidence: identifications, forms and what the CRM said, in time order."""
     for some in chunks(sorted(set(contact_ids))):
-        lock(tx, select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id))
+        lock(
+            tx,
+            select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id),
+        )
         said = crm_says(tx, some)
         phones = phones_of(tx, some, timezone)
         leads: dict[str, datetime] = {}
@@ -246,7 +258,7 @@ def find_contact(tx: Tx, site_id: int, *, contact_id: str = "", email: str = "",
     """The id of a known contact by one of its names; raises NotFound."""
     if contact_id:
         query = select(contacts.c.contact_id).where(contacts.c.site_id == site_id, contacts.c.contact_id == contact_id)
-        found = tx.execute(query).scalar()
+        found: str | None = tx.execute(query).scalar()
     else:
         found = owner_of(tx, site_id, email or None, crm_id or None)
     if found is None:

@@ -25,7 +25,7 @@ from tracker.visits.boundary import Step, cut
 from tracker.vocabulary import NOT_SET, Device, HitKind, Origin, TouchKind
 
 WEB_KINDS = (HitKind.PAGE, HitKind.FORM, HitKind.IDENTIFY, HitKind.EVENT)
-# A crawler's word that a developer's own headless browser uses too; from this machine itself it is a test, not a crawler.
+# A crawler's word, and a developer's headless browser's: from this very machine it is a test and no crawler.
 AUTOMATION = ("HeadlessChrome",)
 
 
@@ -91,7 +91,9 @@ def claim(tx: Tx, limit: int) -> list[FoldedHit]:
     query = select(hits_waiting.c.seq).order_by(hits_waiting.c.seq).limit(limit)
     seqs = tx.execute(skip_claimed(tx, query)).scalars().all()
     rows = [
-        row for some in chunks(seqs) for row in tx.execute(select(*COLUMNS).where(hits.c.seq.in_(some))).mappings().all()
+        row
+        for some in chunks(seqs)
+        for row in tx.execute(select(*COLUMNS).where(hits.c.seq.in_(some))).mappings().all()
     ]
     numbers = number_visitors(tx, {(row["site_id"], row["visitor_id"]) for row in rows if row["visitor_id"]})
     return [folded_hit(row, numbers.get((row["site_id"], row["visitor_id"]))) for row in rows]
@@ -116,7 +118,10 @@ def number_visitors(tx: Tx, keys: set[tuple[int, str]]) -> dict[tuple[int, str],
         )
         numbers |= {(site, visitor): number for site, visitor, number in rows if (site, visitor) in keys}
     for some in chunks(sorted(numbers.values())):
-        lock(tx, select(visitors.c.visitor_no).where(visitors.c.visitor_no.in_(some)).order_by(visitors.c.visitor_no))
+        lock(
+            tx,
+            select(visitors.c.visitor_no).where(visitors.c.visitor_no.in_(some)).order_by(visitors.c.visitor_no),
+        )
     return numbers
 
 
@@ -303,6 +308,3 @@ def replace_visits(tx: Tx, stand: Mapping[int, Sequence[FoldedHit]], keep: Mappi
         for ids in chunks(gone):
             tx.execute(delete(touchpoints).where(touchpoints.c.touchpoint_id.in_(ids)))
             tx.execute(delete(visits).where(visits.c.visit_id.in_(ids)))
-
-
-

@@ -85,9 +85,7 @@ def create_contacts() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_contacts_site_id_sites")),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_contacts")),
     )
-    op.create_index(
-        op.f("ix_contacts_site_id_company_domain"), "contacts", ["site_id", "company_domain"], unique=False
-    )
+    op.create_index(op.f("ix_contacts_site_id_company_domain"), "contacts", ["site_id", "company_domain"], unique=False)
     op.create_index(op.f("ix_contacts_site_id_lead_at"), "contacts", ["site_id", "lead_at"], unique=False)
 
 
@@ -160,9 +158,7 @@ def create_crm_changes() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_crm_changes_site_id_sites")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_crm_changes")),
     )
-    op.create_index(
-        op.f("ix_crm_changes_site_id_kind_key"), "crm_changes", ["site_id", "kind", "key"], unique=False
-    )
+    op.create_index(op.f("ix_crm_changes_site_id_kind_key"), "crm_changes", ["site_id", "kind", "key"], unique=False)
 
 
 def create_deals() -> None:
@@ -189,9 +185,7 @@ def create_deals() -> None:
         sa.PrimaryKeyConstraint("deal_id", name=op.f("pk_deals")),
         sa.UniqueConstraint("site_id", "reference", name=op.f("uq_deals_site_id_reference")),
     )
-    op.create_index(
-        op.f("ix_deals_site_id_company_domain"), "deals", ["site_id", "company_domain"], unique=False
-    )
+    op.create_index(op.f("ix_deals_site_id_company_domain"), "deals", ["site_id", "company_domain"], unique=False)
 
 
 def create_hits() -> None:
@@ -249,9 +243,7 @@ def create_paths() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_paths_site_id_sites")),
         sa.PrimaryKeyConstraint("conversion_id", "position", name=op.f("pk_paths")),
     )
-    op.create_index(
-        op.f("ix_paths_site_id_conversion_day"), "paths", ["site_id", "conversion_day"], unique=False
-    )
+    op.create_index(op.f("ix_paths_site_id_conversion_day"), "paths", ["site_id", "conversion_day"], unique=False)
     op.create_index(op.f("ix_paths_site_id_lead_day"), "paths", ["site_id", "lead_day"], unique=False)
     op.create_index(op.f("ix_paths_site_id_touch_day"), "paths", ["site_id", "touch_day"], unique=False)
 
@@ -388,9 +380,7 @@ def create_identifications() -> None:
         sa.ForeignKeyConstraint(
             ["contact_id"], ["contacts.contact_id"], name=op.f("fk_identifications_contact_id_contacts")
         ),
-        sa.ForeignKeyConstraint(
-            ["site_id"], ["sites.site_id"], name=op.f("fk_identifications_site_id_sites")
-        ),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_identifications_site_id_sites")),
         sa.PrimaryKeyConstraint("identification_id", name=op.f("pk_identifications")),
     )
     op.create_index(op.f("ix_identifications_contact_id"), "identifications", ["contact_id"], unique=False)
@@ -422,12 +412,8 @@ def create_links() -> None:
         sa.Column("contact_id", sa.Text(), nullable=False),
         sa.Column("from_at", sa.BigInteger(), nullable=True),
         sa.Column("to_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["contact_id"], ["contacts.contact_id"], name=op.f("fk_links_contact_id_contacts")
-        ),
-        sa.ForeignKeyConstraint(
-            ["visitor_no"], ["visitors.visitor_no"], name=op.f("fk_links_visitor_no_visitors")
-        ),
+        sa.ForeignKeyConstraint(["contact_id"], ["contacts.contact_id"], name=op.f("fk_links_contact_id_contacts")),
+        sa.ForeignKeyConstraint(["visitor_no"], ["visitors.visitor_no"], name=op.f("fk_links_visitor_no_visitors")),
         sa.PrimaryKeyConstraint("visitor_no", "position", name=op.f("pk_links")),
     )
     op.create_index(op.f("ix_links_contact_id"), "links", ["contact_id"], unique=False)
@@ -463,14 +449,10 @@ def create_visits() -> None:
         sa.Column("n_pages", sa.Integer(), nullable=False),
         sa.Column("bot", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_visits_site_id_sites")),
-        sa.ForeignKeyConstraint(
-            ["visitor_no"], ["visitors.visitor_no"], name=op.f("fk_visits_visitor_no_visitors")
-        ),
+        sa.ForeignKeyConstraint(["visitor_no"], ["visitors.visitor_no"], name=op.f("fk_visits_visitor_no_visitors")),
         sa.PrimaryKeyConstraint("visit_id", name=op.f("pk_visits")),
     )
-    op.create_index(
-        op.f("ix_visits_visitor_no_started_at"), "visits", ["visitor_no", "started_at"], unique=False
-    )
+    op.create_index(op.f("ix_visits_visitor_no_started_at"), "visits", ["visitor_no", "started_at"], unique=False)
 
 
 def upgrade() -> None:
