@@ -177,9 +177,7 @@ class Arrival:
     @property
     def tagged(self) -> bool:
         """True if any utm_* tag is present."""
-        return bool(
-            self.utm_source or self.utm_medium or self.utm_campaign or self.utm_term or self.utm_content
-        )
+        return bool(self.utm_source or self.utm_medium or self.utm_campaign or self.utm_term or self.utm_content)
 
     @property
     def starts_visit(self) -> bool:

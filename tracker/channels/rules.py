@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from tracker.channels.conditions import Names, Test, When, plain_word, read_when, safe_pattern, tests_of
-from tracker.channels.sources import Sources
+from tracker.channels.sources import Place, Sources
 from tracker.errors import Invalid
 from tracker.urls import (
     CLICK_IDS,
@@ -122,14 +122,24 @@ def classify_names(
 ) -> str:
     """The channel of a cost row or an offline event, by its names; '' and None mean '(not set)'."""
     rules = SHIPPED if rules is None else rules
-    named, ads = rules.name_source(source) if source else (NOT_SET, False)
+    named, word = canonical_names(source, medium, rules)
     kind = rules.sources.kinds.get(named, "")
-    word = plain_word(medium) if medium else NOT_SET
-    if word == NOT_SET:
-        word = "cpc" if ads else rules.medium_of_kind.get(kind, NOT_SET)
     names = Names(named, kind, word, campaign or NOT_SET, _is_paid(rules.paid_medium, word))
     rule = rules.decide(names)
     return (rule.channel if rule else Channel.UNASSIGNED).value
+
+
+def canonical_names(source: str | None, medium: str | None, rules: RuleSet | None = None) -> tuple[str, str]:
+    """Source and medium as arrivals have them, so that 'FB' in a cost file meets the visits of 'facebook'.
+
+    '' and None are '(not set)'; an absent medium is the one of the source's kind, as for an arrival.
+    """
+    rules = SHIPPED if rules is None else rules
+    named, ads = rules.name_source(source) if source else (NOT_SET, False)
+    word = plain_word(medium) if medium else NOT_SET
+    if word == NOT_SET:
+        word = "cpc" if ads else rules.medium_of_kind.get(rules.sources.kinds.get(named, ""), NOT_SET)
+    return named, word
 
 
 def load_rules(text: str) -> tuple[Rule, ...]:
@@ -197,7 +207,7 @@ def _name(arrival: Arrival, rules: RuleSet) -> tuple[Names, str | None]:
     )
     term = arrival.utm_term
     if not term and place and place.terms and source == place.name and medium == "organic":
-        term = _searched(arrival.referrer or "", place.terms)
+        term = _searched(arrival.referrer or "", place)
     return names, term
 
 
@@ -233,15 +243,27 @@ def _is_paid(pattern: str, medium: str) -> bool:
     return re.fullmatch(pattern, medium, re.IGNORECASE) is not None
 
 
-def _searched(referrer: str, terms: Sequence[str]) -> str | None:
+# What old result pages wrote their words in, if not UTF-8. Everyone else is asked for Japanese.
+_CHARSETS = MappingProxyType(
+    {
+        **dict.fromkeys(("baidu", "sogou", "360", "shenma"), ("gb18030",)),
+        **dict.fromkeys(("naver", "daum", "nate", "zum"), ("cp949",)),
+        **dict.fromkeys(("yandex", "rambler", "mail.ru"), ("cp1251",)),
+    }
+)
+
+
+def _searched(referrer: str, place: Place) -> str | None:
     """The words searched for, if the engine still tells them in the referrer."""
     query = referrer.partition("?")[2]
-    for charset in ("utf-8", "euc_jp", "cp932") if query else ():
+    for charset in ("utf-8", *_CHARSETS.get(place.name, ("euc_jp", "cp932"))) if query else ():
         try:
             found = dict(parse_qsl(query, encoding=charset, errors="strict", max_num_fields=100))
-        except ValueError:  # UnicodeDecodeError is one: old engines of Japan write in their page's charset
+        except ValueError:  # UnicodeDecodeError is one
             continue
-        return next((clean_text(found[term], TAG_LIMIT) for term in terms if found.get(term)), None)
+        words = next((clean_text(found[term], TAG_LIMIT) for term in place.terms if found.get(term)), None)
+        # Google's redirector is also behind links in its mail and documents; there 'q' is the page's address.
+        return None if words and words.startswith(("http://", "https://")) else words
     return None
 
 
