@@ -15,12 +15,8 @@ CHANNELS = {channel.value for channel in Channel} - {Channel.UNATTRIBUTED.value}
 PARAMETERS = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id", *CLICK_IDS]
 
 texts = st.text(alphabet=st.characters(exclude_categories=[]))
-tags = st.lists(
-    st.tuples(st.sampled_from(PARAMETERS), st.text() | st.sampled_from(["null", "cpc", "google"]))
-)
-hosts = st.sampled_from(
-    ["acme.co.jp", "www.google.com", "t.co", "mail.google.com", "[::1]", "a..b", "日本語.jp"]
-)
+tags = st.lists(st.tuples(st.sampled_from(PARAMETERS), st.text() | st.sampled_from(["null", "cpc", "google"])))
+hosts = st.sampled_from(["acme.co.jp", "www.google.com", "t.co", "mail.google.com", "[::1]", "a..b", "日本語.jp"])
 addresses = texts | st.builds(
     lambda scheme, host, path, pairs, end: (
         f"{scheme}://{host}/{path}?" + "&".join(f"{name}={quote(value)}" for name, value in pairs) + end
@@ -46,9 +42,7 @@ def seen(arrival: Arrival, found: Classified) -> list[str]:
 @example("https://acme.co.jp/?utm_source=\ufdfa" * 50, "http://[")
 @example("http://a@b:c@d:e/?utm_campaign=%", "http://%")
 @example("https://" + "a." * 500 + "jp/", "https://" + "ü" * 300 + ".jp")
-def test_any_two_texts_give_a_clean_and_bounded_arrival_with_a_channel(
-    url: str, referrer: str | None
-) -> None:
+def test_any_two_texts_give_a_clean_and_bounded_arrival_with_a_channel(url: str, referrer: str | None) -> None:
     arrival = read_arrival(url, referrer, frozenset({"acme.co.jp"}), EXCLUDED_REFERRERS)
     found = classify(arrival)
     assert found.channel in CHANNELS
@@ -102,9 +96,7 @@ def test_cleaning_twice_changes_nothing(text: str, limit: int) -> None:
 
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 endings = st.sampled_from(["com", "de", "co.jp", "com.br", "co.uk", "cat"])
-networks = st.sampled_from(
-    ["google", "yahoo", "amazon", "ebay", "yandex", "pinterest", "facebook", "bing", "line"]
-)
+networks = st.sampled_from(["google", "yahoo", "amazon", "ebay", "yandex", "pinterest", "facebook", "bing", "line"])
 
 
 @given(networks, endings, labels, st.sampled_from(["example", "evil", "test", "invalid"]), endings)
@@ -134,9 +126,7 @@ def test_google_is_a_search_engine_in_every_country_and_only_there(ending: str) 
 
 
 @given(st.none() | texts, st.none() | texts, st.none() | texts)
-def test_any_names_of_a_cost_row_have_a_channel(
-    source: str | None, medium: str | None, campaign: str | None
-) -> None:
+def test_any_names_of_a_cost_row_have_a_channel(source: str | None, medium: str | None, campaign: str | None) -> None:
     assert classify_names(source, medium, campaign) in CHANNELS
 
 

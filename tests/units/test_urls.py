@@ -60,9 +60,7 @@ def arrive(url: str, referrer: str | None = None, own: frozenset[str] = OWN) -> 
         ("", "", "/", ""),
     ],
 )
-def test_a_landing_is_a_host_a_page_and_a_clean_address(
-    url: str, host: str, page: str, landing_url: str
-) -> None:
+def test_a_landing_is_a_host_a_page_and_a_clean_address(url: str, host: str, page: str, landing_url: str) -> None:
     found = arrive(url)
     assert (found.host, found.landing_page, found.landing_url) == (host, page, landing_url)
 
@@ -77,11 +75,25 @@ def test_long_addresses_are_cut_between_escapes() -> None:
 
 
 def test_tags_keep_their_case_and_lose_what_cannot_be_seen() -> None:
-    found = arrive(
-        "https://acme.co.jp/?UTM_Campaign=%20Spring%E2%80%8B%00+Sale%20%20%E2%80%AE26%20&utm_term=CRM%09x"
-    )
+    found = arrive("https://acme.co.jp/?UTM_Campaign=%20Spring%E2%80%8B%00+Sale%20%20%E2%80%AE26%20&utm_term=CRM%09x")
     assert found.utm_campaign == "Spring Sale 26"
     assert found.utm_term == "CRM x"
+
+
+@pytest.mark.parametrize(
+    ("escaped", "text"),
+    [
+        ("%E6%BA%90", "源"),
+        ("%B8%BB", "源"),
+        ("%8C%B9", "源"),
+        ("M%FCnchen", "München"),
+        ("%FC%FC", "üü"),
+        ("100%", "100%"),
+        ("a%2Bb+c", "a+b c"),
+    ],
+)
+def test_tags_are_decoded_from_the_charsets_that_old_senders_use(escaped: str, text: str) -> None:
+    assert arrive(f"https://acme.co.jp/?utm_term={escaped}").utm_term == text
 
 
 def test_tags_are_bounded() -> None:
@@ -181,9 +193,7 @@ def test_tags_behind_the_hash_count_when_the_query_has_none() -> None:
         (None, None, None),
     ],
 )
-def test_an_outside_referrer_is_a_web_page_or_an_app(
-    referrer: str | None, clean: str | None, host: str | None
-) -> None:
+def test_an_outside_referrer_is_a_web_page_or_an_app(referrer: str | None, clean: str | None, host: str | None) -> None:
     found = arrive("https://acme.co.jp/", referrer)
     assert (found.referrer, found.referring_host) == (clean, host)
 
@@ -223,9 +233,7 @@ def test_own_hosts_and_their_subdomains_refer_nobody(own: str, referrer: str, ou
         ("", "https://pay.example/x", True),
     ],
 )
-def test_excluded_referrers_are_hosts_or_paths_below_them(
-    excluded: str, referrer: str, outside: bool
-) -> None:
+def test_excluded_referrers_are_hosts_or_paths_below_them(excluded: str, referrer: str, outside: bool) -> None:
     found = read_arrival("https://acme.co.jp/", referrer, OWN, frozenset({excluded}))
     assert (found.referrer is not None) is outside
 
@@ -275,9 +283,7 @@ def test_a_reload_of_a_tagged_page_is_the_same_campaign() -> None:
         ("x" * 100_000, 10, "x" * 10),
     ],
 )
-def test_text_of_strangers_becomes_one_visible_line(
-    text: str | None, limit: int, cleaned: str | None
-) -> None:
+def test_text_of_strangers_becomes_one_visible_line(text: str | None, limit: int, cleaned: str | None) -> None:
     assert clean_text(text, limit) == cleaned
 
 
