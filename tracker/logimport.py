@@ -52,10 +52,7 @@ which_country = lru_cache(maxsize=65_536)(country_of)
 
 @dataclass(slots=True)
 class Tally:
-    """What has been read of a log so far.
-
-    broken  why the file could not be read to its end; empty if it could
-    """
+    """What has been read of a log so far."""
 
     n_lines: int = 0
     n_pages: int = 0
@@ -63,7 +60,6 @@ class Tally:
     refused: Counter[Refusal] = field(default_factory=Counter)
     first_at: datetime | None = None
     last_at: datetime | None = None
-    broken: str = ""
 
     def note(self, hit: Hit) -> None:
         """Count a page view."""
@@ -87,7 +83,7 @@ def import_log(
     file     plain or gzip, told apart by its first bytes
     form     a key of FORMATS
     console  for the progress bar; echo takes the lines of the summary
-    raises   Invalid: not one line is in that format, or the file breaks off (what came before it is kept)
+    raises   Invalid: the file is damaged, or not one line of it is in that format; nothing is imported then
     """
     salt = hmac.digest(secret_key(settings).encode(), f"visitors of logs of {site.key}".encode(), "sha256")
     reader = Reader(engine, site, salt, now)
@@ -107,12 +103,6 @@ def import_log(
         drain(engine, settings)
     for line in summary(engine, site, tally):
         echo(line)
-    if tally.broken:
-        raise Invalid(
-            f"{file.name} breaks off after {tally.n_lines} lines ({tally.broken}); what came before is "
-            "imported, and importing the whole file later adds the rest",
-            field="file",
-        )
 
 
 class Occurrences:
@@ -139,11 +129,9 @@ class Reader:
         self._same = Occurrences()
         self._waiting: list[Hit] = []
 
-    def read(
-        self, raw: IO[bytes], parse: Callable[[bytes], LogLine | None], moved: Callable[[int], None]
-    ) -> None:
+    def read(self, raw: IO[bytes], parse: Callable[[bytes], LogLine | None], moved: Callable[[int], None]) -> None:
         """Take every line of a file; `moved` is told the position reached."""
-        for text in lines_of(raw, self.tally):
+        for text in lines_of(raw):
             self.tally.n_lines += 1
             self.take(parse(text))
             if len(self._waiting) >= HITS_AT_A_TIME or self.tally.n_lines % LINES_AT_A_TIME == 0:
@@ -153,7 +141,7 @@ class Reader:
 
     def take(self, line: LogLine | None) -> None:
         """Count a line under the reason that refuses it, or keep its page view for the journal."""
-        reason = Refusal.MALFORMED if line is None else self.refuse(line)
+        reason = outcome(line, self._site, self._now)
         if line is None or reason is not None:
             self.tally.refused[reason or Refusal.MALFORMED] += 1
             return
@@ -168,13 +156,6 @@ class Reader:
         self.tally.note(hit)
         self._waiting.append(hit)
 
-    def refuse(self, line: LogLine) -> Refusal | None:
-        """Why a line is no page view of a person, or None."""
-        reason = refuse_line(line, self._site.hosts, self._now)
-        if reason is None and which_bot(clean_text(line.user_agent, AGENT_LIMIT) or ""):
-            return Refusal.BOT
-        return reason
-
     def write(self) -> None:
         """Append what was kept to the journal, in one transaction."""
         if self._waiting:
@@ -183,22 +164,42 @@ class Reader:
             self._waiting.clear()
 
 
-def lines_of(raw: IO[bytes], tally: Tally) -> Iterator[bytes]:
+def outcome(line: LogLine | None, site: Site, now: datetime) -> Refusal | None:
+    """Why a line is no page view of a person on the site, or None."""
+    if line is None:
+        return Refusal.MALFORMED
+    reason = refuse_line(line, site.hosts, now)
+    if reason is None and which_bot(clean_text(line.user_agent, AGENT_LIMIT) or ""):
+        return Refusal.BOT
+    return reason
+
+
+def lines_of(raw: IO[bytes]) -> Iterator[bytes]:
     """The lines of a log, unpacked if need be. Of a line over the limit only the beginning is given.
 
-    A file that breaks off ends the lines; `tally.broken` says why.
+    raises  Invalid: a packed file that is damaged or cut short, before the first line is given
     """
-    packed = raw.read(2) == GZIP_MAGIC
+    packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
     raw.seek(0)
+    if packed:
+        check_packed(raw)
+        raw.seek(0)
     file: IO[bytes] = io.BufferedReader(gzip.GzipFile(fileobj=raw)) if packed else raw
+    while line := file.readline(LINE_LIMIT + 1):
+        rest = line
+        while len(rest) > LINE_LIMIT and not rest.endswith(b"\n"):
+            rest = file.readline(LINE_LIMIT + 1)
+        yield line
+
+
+def check_packed(raw: IO[bytes]) -> None:
+    """Unpack a file to its end once: its check sum stands there, and damaged lines could look like real ones."""
     try:
-        while line := file.readline(LINE_LIMIT + 1):
-            rest = line
-            while len(rest) > LINE_LIMIT and not rest.endswith(b"\n"):
-                rest = file.readline(LINE_LIMIT + 1)
-            yield line
+        with gzip.GzipFile(fileobj=raw) as file:
+            while file.read(1 << 20):
+                pass
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        tally.broken = str(error)
+        raise Invalid(f"the gzip file is damaged or cut short ({error})", field="file") from error
 
 
 @contextmanager

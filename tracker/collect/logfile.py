@@ -40,7 +40,7 @@ ABSOLUTE = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE)
 # Apache writes \" \\ \n \t \xHH, nginx \xHH for all of them.
 ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 PLAIN_ESCAPES = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"f": b"\f", b"b": b"\b", b"a": b"\a"}
-NOT_IN_A_URL = re.compile(rb"[^\x21-\x7e]")
+NOT_IN_A_URL = re.compile(rb'[^\x21-\x7e]|["<>]')  # https://url.spec.whatwg.org/#query-percent-encode-set
 # WordPress, Joomla and Blosxom serve feeds on the page's own address, told apart by a parameter.
 FEED_QUERY = re.compile(r"(?:^|&)(?:feed|flav|format)=(?:rss|rdf|atom|feed|xml|json)", re.IGNORECASE)
 MONTHS = {name: n for n, name in enumerate("Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(), 1)}
