@@ -155,6 +155,13 @@ def test_some_click_ids_say_more_in_their_value(param: str, value: str, network:
     assert (found.network, found.medium, found.paid) == (network, medium, True)
 
 
+@pytest.mark.parametrize(
+    "name", ["utm_source", "UTM_SOURCE", "utm%5Fsource", "utm_source[]", "utm_source%5B%5D", "amp;utm_source"]
+)
+def test_a_tag_is_known_however_its_name_was_escaped(name: str) -> None:
+    assert arrive(f"https://acme.co.jp/?x=1&{name}=a&y=2").utm_source == "a"
+
+
 def test_other_parameters_are_no_click_ids() -> None:
     assert click_param("utm_source", "x") is None
 
