@@ -9,6 +9,7 @@ from pathlib import Path
 
 from apiflask import APIBlueprint
 from flask import Response, current_app, request
+from werkzeug.wrappers import Response as BaseResponse
 
 from api.context import here
 from api.trust import Audience, audience
@@ -39,7 +40,7 @@ def snippet(folder: str) -> bytes:
 
 @routes.get("/m.js")
 @audience(Audience.WEBSITE)
-def script() -> Response:
+def script() -> BaseResponse:
     """The snippet."""
     answer = Response(snippet(current_app.static_folder or ""), mimetype="text/javascript")
     answer.headers["Cache-Control"] = "public, max-age=3600"

@@ -176,6 +176,7 @@ hits = Table(
     Column("details", JSON, nullable=False),  # form, identifiers, name, props; an API event's contact and source
     # Ascending with time, so the index grows at its right edge; no index by visitor here (visit_hits has it).
     UniqueConstraint("site_id", "hit_id"),
+    Index(None, "site_id", "received_at"),  # the tracking page counts the day; grows at its right edge, too
     one_of("kind", HitKind),
     one_of("origin", Origin),
 )
@@ -243,6 +244,7 @@ visits = Table(
     Column("n_hits", Integer, nullable=False),
     Column("n_pages", Integer, nullable=False),
     Column("bot", Text),  # which crawler it was: the visit is kept and shown, and is no touchpoint
+    Index(None, "site_id", "started_at"),  # the tracking page counts the week's crawlers
     Index(None, "visitor_no", "started_at"),  # the fold looks up a visitor's last visits
 )
 

@@ -134,12 +134,7 @@ def create_costs() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_costs_site_id_sites")),
         sa.PrimaryKeyConstraint("cost_id", name=op.f("pk_costs")),
         sa.UniqueConstraint(
-            "site_id",
-            "day",
-            "source",
-            "medium",
-            "campaign",
-            name=op.f("uq_costs_site_id_day_source_medium_campaign"),
+            "site_id", "day", "source", "medium", "campaign", name=op.f("uq_costs_site_id_day_source_medium_campaign")
         ),
     )
 
@@ -207,14 +202,14 @@ def create_hits() -> None:
         sa.Column("consent", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('page', 'form', 'identify', 'event', 'call', 'chat', 'offline')",
-            name=op.f("ck_hits_kind"),
+            "kind IN ('page', 'form', 'identify', 'event', 'call', 'chat', 'offline')", name=op.f("ck_hits_kind")
         ),
         sa.CheckConstraint("origin IN ('browser', 'api', 'log', 'demo')", name=op.f("ck_hits_origin")),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_hits_site_id_sites")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_hits")),
         sa.UniqueConstraint("site_id", "hit_id", name=op.f("uq_hits_site_id_hit_id")),
     )
+    op.create_index(op.f("ix_hits_site_id_received_at"), "hits", ["site_id", "received_at"], unique=False)
 
 
 def create_paths() -> None:
@@ -299,10 +294,7 @@ def create_touchpoints() -> None:
     op.create_index(op.f("ix_touchpoints_contact_id"), "touchpoints", ["contact_id"], unique=False)
     op.create_index(op.f("ix_touchpoints_site_id_day"), "touchpoints", ["site_id", "day"], unique=False)
     op.create_index(
-        op.f("ix_touchpoints_visitor_no_occurred_at"),
-        "touchpoints",
-        ["visitor_no", "occurred_at"],
-        unique=False,
+        op.f("ix_touchpoints_visitor_no_occurred_at"), "touchpoints", ["visitor_no", "occurred_at"], unique=False
     )
 
 
@@ -374,8 +366,7 @@ def create_identifications() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("occurred_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('form', 'identify', 'call', 'chat', 'offline', 'crm')",
-            name=op.f("ck_identifications_kind"),
+            "kind IN ('form', 'identify', 'call', 'chat', 'offline', 'crm')", name=op.f("ck_identifications_kind")
         ),
         sa.ForeignKeyConstraint(
             ["contact_id"], ["contacts.contact_id"], name=op.f("fk_identifications_contact_id_contacts")
@@ -430,10 +421,7 @@ def create_visit_hits() -> None:
         sa.PrimaryKeyConstraint("hit_seq", name=op.f("pk_visit_hits")),
     )
     op.create_index(
-        op.f("ix_visit_hits_visitor_no_occurred_at"),
-        "visit_hits",
-        ["visitor_no", "occurred_at"],
-        unique=False,
+        op.f("ix_visit_hits_visitor_no_occurred_at"), "visit_hits", ["visitor_no", "occurred_at"], unique=False
     )
 
 
@@ -452,6 +440,7 @@ def create_visits() -> None:
         sa.ForeignKeyConstraint(["visitor_no"], ["visitors.visitor_no"], name=op.f("fk_visits_visitor_no_visitors")),
         sa.PrimaryKeyConstraint("visit_id", name=op.f("pk_visits")),
     )
+    op.create_index(op.f("ix_visits_site_id_started_at"), "visits", ["site_id", "started_at"], unique=False)
     op.create_index(op.f("ix_visits_visitor_no_started_at"), "visits", ["visitor_no", "started_at"], unique=False)
 
 

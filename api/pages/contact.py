@@ -1,0 +1,339 @@
+"""One contact: who, first, lead and latest touch, the deals with their ledger, and the journey."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from urllib.parse import urlsplit
+
+from flask import render_template, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from api.context import here
+from api.pages.contacts import offset_asked, page_of
+from api.pages.frame import Note, site_seen
+from api.pages.routes import routes
+from api.pages.shown import NOTHING, Cell, money
+from api.trust import Audience, audience
+from tracker.access.sites import Site
+from tracker.clock import local_day
+from tracker.db.store import Tx, reading
+from tracker.errors import NotFound
+from tracker.reports.catalogue import message
+from tracker.reports.journey import (
+    DEAL,
+    IDENTIFIED,
+    NOTES,
+    Fields,
+    Journey,
+    JourneyItem,
+    Touch,
+    Visit,
+    attribution_fields,
+    journey,
+)
+from tracker.reports.records import Booked, Contact, DealRecord, deal_history, list_deals, read_contact
+from tracker.vocabulary import DealStatus, EntryKind, IdentifierKind
+
+PAGE_STEPS = 100
+MOST_DEALS = 100
+INSIDE = ("page", "event", "form", "identify")
+BOOKED = frozenset(kind.value for kind in EntryKind)
+NAMED_BY_CRM = message("named by the CRM")
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTouch:
+    channel: str
+    source: str
+    medium: str
+    campaign: str
+    term: str
+    content: str
+    landing_page: str
+    referrer: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ShownIdentifier:
+    kind: str
+    value: str
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownContact:
+    title: str
+    company: str | None
+    stage: str | None
+    identifiers: tuple[ShownIdentifier, ...]
+    since: datetime
+    first: ShownTouch | None
+    lead: ShownTouch | None
+    last: ShownTouch | None
+    n_visits: int
+    n_pages: int
+    days_to_lead: int | None
+    n_deals: int
+    revenue: Cell | None
+    click_ids: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownEntry:
+    on: date
+    kind: str
+    amount: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownDeal:
+    reference: str
+    name: str | None
+    status: str
+    crm_stage: str | None
+    pipeline: str | None
+    amount: Cell
+    closed_on: date | None
+    by_company: bool
+    ledger: tuple[ShownEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    kind: str
+    at: datetime
+    title: str
+    path: str
+    detail: str
+    props: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    kind: str
+    name: str | None
+    reference: str
+    amount: str | None
+    from_stage: str | None
+    to_stage: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    kind: str
+    at: datetime
+    gap_days: int
+    roles: tuple[str, ...] = ()
+    touch: ShownTouch | None = None
+    device: str = "other"
+    country: str = ""
+    duration_s: int = 0
+    events: tuple[Event, ...] = ()
+    deal: Change | None = None
+    text: str = ""
+
+
+@routes.get("/contacts/<contact_id>")
+@audience(Audience.PEOPLE)
+def contact(contact_id: str) -> ResponseReturnValue:
+    """The page of one contact of the site that is looked at."""
+    site = site_seen()
+    if site is None:
+        raise NotFound("no contact")
+    offset = offset_asked()
+    with reading(here().engine) as tx:
+        who = read_contact(tx, site.site_id, contact_id)
+        fields = attribution_fields(tx, site, contact_id)
+        way = journey(tx, site, contact_id)
+        deals = deals_shown(tx, site, contact_id)
+    steps = steps_of(way, fields, site)
+    return render_template(
+        "contact.html",
+        contact=contact_shown(who, fields, deals),
+        deals=deals,
+        journey=steps[offset : offset + PAGE_STEPS],
+        notes=[Note(gettext(NOTES[code])) for code in fields.notes],
+        page=page_of(offset, PAGE_STEPS, len(steps)),
+        back_href=url_for("pages.contacts"),
+    )
+
+
+def contact_shown(who: Contact, fields: Fields, deals: Sequence[ShownDeal]) -> ShownContact:
+    """The head of the page."""
+    named = [ShownIdentifier(IdentifierKind.EMAIL.value, email, fields.lead_type.value) for email in who.emails]
+    if who.crm_id:
+        named.append(ShownIdentifier(IdentifierKind.CRM_ID.value, who.crm_id, "crm"))
+    if who.phone:
+        named.append(ShownIdentifier("phone", who.phone, fields.lead_type.value))
+    booked = [deal for deal in deals if deal.ledger]
+    return ShownContact(
+        title=who.name or who.email or who.crm_id or contact_word(who),
+        company=who.company_name or who.company_domain,
+        stage=None,
+        identifiers=tuple(named),
+        since=fields.lead_at,
+        first=touch_shown(fields.first),
+        lead=touch_shown(fields.lead),
+        last=touch_shown(fields.last),
+        n_visits=fields.n_visits,
+        n_pages=fields.n_pages,
+        days_to_lead=fields.days_to_convert,
+        n_deals=len(deals),
+        revenue=Cell(len(booked), revenue_of(booked)) if booked else None,
+        click_ids=fields.click_ids,
+    )
+
+
+def contact_word(who: Contact) -> str:
+    """What to call somebody without any name."""
+    return who.contact_id[:8]
+
+
+def revenue_of(deals: Iterable[ShownDeal]) -> str:
+    """What the deals brought, by currency."""
+    totals: dict[str, int] = {}
+    for deal in deals:
+        for currency, amount_minor in deal.amount.value or ():  # type: ignore[attr-defined]
+            totals[currency] = totals.get(currency, 0) + amount_minor
+    return " + ".join(money(total, currency) for currency, total in sorted(totals.items())) or NOTHING
+
+
+def deals_shown(tx: Tx, site: Site, contact_id: str) -> list[ShownDeal]:
+    """The deals that this contact is on, with what was booked."""
+    return [
+        deal_shown(deal, deal_history(tx, site.site_id, deal.reference), site, contact_id)
+        for deal in list_deals(tx, site.site_id, MOST_DEALS, contact_id=contact_id)
+    ]
+
+
+def deal_shown(deal: DealRecord, told: Iterable[object], site: Site, contact_id: str) -> ShownDeal:
+    """One deal. The amount's value is its ledger's net by currency; its text the net of what the CRM says."""
+    booked = [entry for entry in told if isinstance(entry, Booked)]
+    nets: dict[str, int] = {}
+    for entry in booked:
+        nets[entry.currency] = nets.get(entry.currency, 0) + entry.amount_minor
+    return ShownDeal(
+        reference=deal.reference,
+        name=deal.name,
+        status=deal.status.value,
+        crm_stage=deal.stage,
+        pipeline=deal.pipeline,
+        amount=Cell(tuple(sorted(nets.items())), money(deal.amount_minor - deal.refunded_minor, deal.currency)),
+        closed_on=date.fromisoformat(local_day(deal.closed_at, site.timezone)) if deal.closed_at else None,
+        by_company=all(person.contact_id != contact_id for person in deal.people),
+        ledger=tuple(
+            ShownEntry(date.fromisoformat(entry.day), entry.kind.value, signed(entry.amount_minor, entry.currency))
+            for entry in booked
+        ),
+    )
+
+
+def signed(amount_minor: int, currency: str) -> str:
+    """An amount with its sign also when it is positive."""
+    return f"{'+' if amount_minor > 0 else ''}{money(amount_minor, currency)}"
+
+
+def touch_shown(touch: Touch | None) -> ShownTouch | None:
+    """A touch as the templates show it."""
+    if touch is None:
+        return None
+    return ShownTouch(
+        channel=touch.channel,
+        source=touch.source,
+        medium=touch.medium,
+        campaign=touch.campaign,
+        term=touch.term,
+        content=touch.content,
+        landing_page=touch.landing_page,
+        referrer=touch.referrer or "",
+        at=touch.occurred_at,
+    )
+
+
+def steps_of(way: Journey, fields: Fields, site: Site) -> list[Step]:
+    """The journey as steps: a visit holds what was done in it."""
+    visits = {visit.visit_id: visit for visit in way.visits}
+    inside: dict[str, list[JourneyItem]] = {}
+    for item in way.items:
+        if item.kind in INSIDE and item.visit_id:
+            inside.setdefault(item.visit_id, []).append(item)
+    steps: list[Step] = []
+    before: str | None = None
+    for item in way.items:
+        if item.kind in INSIDE or (item.deal and is_told_twice(item, way)):
+            continue
+        day = local_day(item.at, site.timezone)
+        gap = (date.fromisoformat(day) - date.fromisoformat(before)).days if before else 0
+        before = day
+        visit = visits.get(item.visit_id or "")
+        steps.append(step_of(item, max(0, gap), visit, inside.get(item.visit_id or "", []), fields))
+    return steps
+
+
+def is_told_twice(item: JourneyItem, way: Journey) -> bool:
+    """Whether a change of status says what a ledger entry of the same moment says, too."""
+    deal = item.deal
+    if deal is None or deal.kind != "status":
+        return False
+    return any(
+        other.deal and other.deal.kind in BOOKED and other.deal.reference == deal.reference and other.at == item.at
+        for other in way.items
+    )
+
+
+def step_of(item: JourneyItem, gap: int, visit: Visit | None, inside: Sequence[JourneyItem], fields: Fields) -> Step:
+    """One step of the journey."""
+    if item.kind == DEAL and item.deal is not None:
+        return Step("deal", item.at, gap, deal=change_of(item))
+    if item.kind == IDENTIFIED:
+        return Step("identified", item.at, gap, text=f"{item.detail} – {gettext(NAMED_BY_CRM)}")
+    touch = item.touch
+    roles = tuple(
+        role
+        for role, one in (("first", fields.first), ("lead", fields.lead), ("last", fields.last))
+        if one is not None and touch is not None and one.touchpoint_id == touch.touchpoint_id
+    )
+    return Step(
+        kind=item.kind,
+        at=item.at,
+        gap_days=gap,
+        roles=roles,
+        touch=touch_shown(touch),
+        device=touch.device if touch else "other",
+        country=touch.country if touch and len(touch.country) == 2 else "",
+        duration_s=int((visit.ended_at - visit.started_at).total_seconds()) if visit else 0,
+        events=tuple(event_of(one) for one in inside),
+        text=item.title,
+    )
+
+
+def event_of(item: JourneyItem) -> Event:
+    """What was done in a visit."""
+    return Event(item.kind, item.at, item.title, path_of_url(item.url), item.detail, item.props)
+
+
+def path_of_url(url: str) -> str:
+    """An address without its scheme and host."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url
+    return f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}" if parts.netloc else url
+
+
+def change_of(item: JourneyItem) -> Change:
+    """What happened to a deal."""
+    deal = item.deal
+    assert deal is not None
+    kind = deal.kind
+    if kind == "status":
+        kind = "lost" if deal.to_status is DealStatus.LOST else "reopened"
+    if kind == "amount":
+        kind = EntryKind.AMENDED.value
+    amount = None if deal.amount_minor is None else money(deal.amount_minor, deal.currency)
+    if deal.amount_minor is not None and deal.kind in BOOKED and deal.kind != EntryKind.WON:
+        amount = signed(deal.amount_minor, deal.currency)
+    return Change(kind, deal.name, deal.reference, amount, deal.from_stage, deal.to_stage)

@@ -1,0 +1,70 @@
+"""Log in and out. A failed try says the same for unknown users and wrong passwords, and takes as long."""
+
+from urllib.parse import urlsplit
+
+from flask import redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from api.context import here
+from api.pages.routes import routes
+from api.trust import Audience, audience
+from tracker.access.users import check_password
+from tracker.db.store import reading
+
+TRIES = "10 per minute; 60 per hour"
+limiter = Limiter(get_remote_address, storage_uri="memory://", default_limits=[])
+
+
+@routes.record_once
+def set_limits(state: object) -> None:
+    """Count the tries of each address in this process."""
+    limiter.init_app(state.app)  # type: ignore[attr-defined]
+
+
+def safe_next(wanted: str) -> str:
+    """Where to go after log-in: a path of this application, never another host."""
+    parts = urlsplit(wanted.replace("\\", "/"))
+    if parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith("//"):
+        return url_for("pages.source")
+    return wanted
+
+
+@routes.get("/login")
+@audience(Audience.ANYONE)
+def login() -> ResponseReturnValue:
+    """The log-in form."""
+    return form(email="", wanted=request.args.get("next", ""), error=None)
+
+
+@routes.post("/login")
+@limiter.limit(TRIES)
+@audience(Audience.ANYONE)
+def log_in() -> ResponseReturnValue:
+    """Check a password and open a session."""
+    email, wanted = request.form.get("email", "")[:320], request.form.get("next", "")[:2_000]
+    with reading(here().engine) as tx:
+        user = check_password(tx, email, request.form.get("password", "")[:1_000])
+    if user is None:
+        return form(email, wanted, gettext("E-mail or password is not right.")), 401
+    language = session.get("language") or user.language
+    session.clear()
+    session.permanent = True
+    session["user_id"] = user.user_id
+    session["language"] = language
+    return redirect(safe_next(wanted))
+
+
+def form(email: str, wanted: str, error: str | None) -> str:
+    """The page of the log-in form."""
+    return render_template("login.html", email=email, next=wanted, error=error, demo_login=None)
+
+
+@routes.post("/logout")
+@audience(Audience.PEOPLE)
+def logout() -> ResponseReturnValue:
+    """Close the session."""
+    session.clear()
+    return redirect(url_for("pages.login"))

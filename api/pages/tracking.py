@@ -1,0 +1,65 @@
+"""Is the tag in place, and what comes in: hits taken and refused by reason, crawlers among them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from flask import render_template, request
+from flask.typing import ResponseReturnValue
+
+from api.context import here
+from api.pages.frame import site_seen
+from api.pages.routes import routes
+from api.trust import Audience, audience
+from tracker.clock import local_day
+from tracker.collect.counts import Hit, count_intake, last_hit
+from tracker.db.store import reading
+
+QUIET = timedelta(days=1)
+WEEK = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """How many hits were refused, or flagged, for one reason."""
+
+    key: str
+    today: int
+    last_7_days: int
+
+
+@routes.get("/tracking")
+@audience(Audience.PEOPLE)
+def tracking() -> ResponseReturnValue:
+    """The tag to copy, and what came of it."""
+    site = site_seen()
+    if site is None:
+        return render_template("no_site.html")
+    now = here().now()
+    today = local_day(now, site.timezone)
+    week_ago = (date.fromisoformat(today) - timedelta(WEEK - 1)).isoformat()
+    with reading(here().engine) as tx:
+        taken, refused = count_intake(tx, site.site_id, site.timezone, week_ago, today)
+        last = last_hit(tx, site.site_id)
+    reasons = [
+        Reason(key, sum(n for day, n in by_day.items() if day == today), sum(by_day.values()))
+        for key, by_day in refused.items()
+    ]
+    base = request.host_url.rstrip("/")
+    return render_template(
+        "tracking.html",
+        tag=f'<script async src="{base}/m.js" data-site="{site.key}"></script>',
+        hosts=site.hosts,
+        state=state_of(last, now),
+        n_accepted=taken,
+        n_refused=sum(reason.today for reason in reasons),
+        reasons=sorted(reasons, key=lambda reason: (-reason.last_7_days, reason.key)),
+        last_hit=last,
+        site_url=f"{base}/demo/" if site.is_demo else f"https://{site.hosts[0]}/",
+    )
+
+
+def state_of(last: Hit | None, now: datetime) -> str:
+    """'waiting' for the first hit, 'quiet' since a day, or 'receiving'."""
+    if last is None:
+        return "waiting"
+    return "quiet" if now - last.at > QUIET else "receiving"
