@@ -30,9 +30,7 @@ CLOCK_READS = {"datetime.now", "datetime.utcnow", "datetime.today", "date.today"
 
 SOURCES = sorted(path for package in ("tracker", "api") for path in (ROOT / package).rglob("*.py"))
 # Each folder of tracker is a noun, but for db, whose __init__ is the way to connect.
-NOUNS = sorted(
-    path.parent for path in SOURCES if path.match("tracker/*/__init__.py") and path.parent.name != "db"
-)
+NOUNS = sorted(path.parent for path in SOURCES if path.match("tracker/*/__init__.py") and path.parent.name != "db")
 
 
 def _place(path: Path, line: int = 1) -> str:
@@ -91,7 +89,8 @@ def test_a_nouns_init_holds_only_a_docstring(noun):
 
 
 def test_every_folder_with_code_is_a_package():
-    folders = {path.parent for path in SOURCES}
+    # Alembic reads migrations by path, and their names begin with a number.
+    folders = {path.parent for path in SOURCES} - {ROOT / "tracker/db/migrations/versions"}
     assert [_place(folder) for folder in folders if not (folder / "__init__.py").exists()] == []
 
 
