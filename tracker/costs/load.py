@@ -1,15 +1,16 @@
 """Load costs: the same site, day, source, medium and campaign is replaced, never added twice."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
 
-from tracker.channels.rules import classify_names
+from tracker.channels.rules import canonical_names, classify_names
 from tracker.db.schema import costs
 from tracker.db.store import Tx
 from tracker.db.writes import upsert
+from tracker.errors import Invalid
 from tracker.ids import derive
 
 
@@ -28,10 +29,20 @@ class Cost:
 
 
 def load(tx: Tx, site_id: int, rows: Sequence[Cost], now: datetime) -> int:
-    """Put these costs in the place of what was known for their keys; the last of equal keys wins. Returns the count."""
-    by_key = {
-        derive("cost", site_id, row.day, row.source.lower(), row.medium.lower(), row.campaign): row for row in rows
-    }
+    """Put these costs in the place of what was known for their keys; returns how many they are.
+
+    Sources and media get the names that visits have ('FB' and 'facebook' are one source).
+    raises  Invalid: two rows are of one day, source, medium and campaign; nothing is written
+    """
+    by_key: dict[str, Cost] = {}
+    for n, given in enumerate(rows):
+        source, medium = canonical_names(given.source, given.medium)
+        row = replace(given, source=source, medium=medium)
+        cost_id = derive("cost", site_id, row.day, source, medium, row.campaign)
+        if cost_id in by_key:
+            same = f"{row.day}, {source}, {medium}, {row.campaign}"
+            raise Invalid(f"two rows are of {same}; send their sum", field=f"costs.{n}")
+        by_key[cost_id] = row
     upsert(
         tx,
         costs,
@@ -41,8 +52,8 @@ def load(tx: Tx, site_id: int, rows: Sequence[Cost], now: datetime) -> int:
                 "site_id": site_id,
                 "day": row.day,
                 "channel": classify_names(row.source, row.medium, row.campaign),
-                "source": row.source.lower(),
-                "medium": row.medium.lower(),
+                "source": row.source,
+                "medium": row.medium,
                 "campaign": row.campaign,
                 "amount_minor": row.amount_minor,
                 "currency": row.currency,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from tracker.channels.rules import RULES_VERSION, classify_names
+from tracker.channels.rules import RULES_VERSION, canonical_names, classify_names
 from tracker.clock import local_day
 from tracker.db.schema import touchpoints
 from tracker.db.store import Tx
@@ -28,10 +28,11 @@ def event_row(hit: FoldedHit, contact_id: str, rules: SiteRules) -> dict[str, An
     """The touchpoint of one event: its source as the client named it, else its kind and name, channel offline."""
     told = hit.details.get("arrival", {})
     kind = OFFLINE_KINDS[HitKind(hit.kind)]
-    source = told.get("source") or f"({kind.value})"
-    medium = told.get("medium") or kind.value
-    campaign = told.get("campaign") or hit.details.get("name") or NOT_SET
     named = bool(told.get("source"))
+    source, medium = (told["source"], told.get("medium") or kind.value) if named else (f"({kind.value})", kind.value)
+    if named:
+        source, medium = canonical_names(source, medium)
+    campaign = told.get("campaign") or hit.details.get("name") or NOT_SET
     return {
         "touchpoint_id": derive("touch", hit.site_id, hit.hit_id),
         "site_id": hit.site_id,
@@ -43,8 +44,8 @@ def event_row(hit: FoldedHit, contact_id: str, rules: SiteRules) -> dict[str, An
         "occurred_at": hit.occurred_at,
         "day": local_day(hit.occurred_at, rules.timezone),
         "channel": classify_names(source, medium, campaign) if named else Channel.OFFLINE.value,
-        "source": source.lower(),
-        "medium": medium.lower(),
+        "source": source,
+        "medium": medium,
         "campaign": campaign,
         "term": told.get("term") or NOT_SET,
         "content": told.get("content") or NOT_SET,
