@@ -1,0 +1,247 @@
+"""People, as a CRM tells of them and as it finds them again."""
+
+from datetime import datetime
+from typing import Any, Self
+
+from flask import current_app, request, url_for
+from pydantic import Field, model_validator
+
+from api.context import here
+from api.trust import token_site
+from api.v1.contract import operation
+from api.v1.fields import (
+    Args,
+    At,
+    Body,
+    Day,
+    Domain,
+    Email,
+    Flat,
+    Instant,
+    Key,
+    KnownContact,
+    Line,
+    Out,
+    Path,
+    Short,
+    not_in_future,
+    refuse,
+)
+from api.v1.paging import PageArgs, PageOut, cursor_of, key_of
+from tracker import flow
+from tracker.access.sites import Site
+from tracker.clock import format_instant
+from tracker.db.store import begin, reading
+from tracker.errors import Invalid
+from tracker.identity.normalise import phone_of
+from tracker.reports import records
+from tracker.vocabulary import IdentifierKind
+
+LIST = "contacts"
+NAMES = ("email", "crm_id", "phone", "name", "company_name", "company_domain", "created_at", "properties")
+# A null for these takes the value away; for any other field it is the same as not giving it.
+CLEARABLE = ("phone", "name", "company_name", "company_domain")
+
+
+class ContactPath(Path):
+    """Which contact."""
+
+    contact_id: KnownContact = Field(description="The contact's id.")
+
+
+class ContactIn(Body):
+    """What a CRM knows of a person. Fields that are not given stay as they are."""
+
+    email: Email | None = Field(None, description="E-mail address; trimmed and lower-cased.")
+    crm_id: Key | None = Field(None, description="The CRM's own id of the person.", examples=["003-17"])
+    phone: Short | None = Field(
+        None,
+        description="Phone number, kept in E.164; without a country code it is one of the site's country. "
+        "It joins nobody. Null takes it away.",
+        examples=["+81 3 1234 5678"],
+    )
+    name: Line | None = Field(None, description="Full name. Null takes it away.", examples=["Hana Sato"])
+    company_name: Line | None = Field(
+        None, description="The company's name. Null takes it away.", examples=["Kyoto Tea K.K."]
+    )
+    company_domain: Domain | None = Field(
+        None, description="The company's domain; null: the one of the e-mail address, unless that is free mail."
+    )
+    created_at: Instant | None = Field(
+        None,
+        description="When the CRM came to know the person, who was a lead from then on at the latest. "
+        "When not given: `changed_at`.",
+    )
+    changed_at: Instant | None = Field(
+        None, description="When this became true in the CRM; now when not given. Older words never win."
+    )
+    properties: Flat | None = Field(None, description="More of the person, flat; added to what is known, name by name.")
+
+    @model_validator(mode="after")
+    def somebody(self) -> Self:
+        """A contact has a name that is theirs alone."""
+        if self.email is None and self.crm_id is None:
+            raise refuse("give email or crm_id", "email")
+        return self
+
+
+class Contact(Out):
+    """A person with at least one identifier."""
+
+    id: str = Field(description="Made by Minamoto; never changes.", examples=["5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f"])
+    email: str | None = Field(
+        description="The address the CRM gave last, else the first known.", examples=["hana@kyoto.example"]
+    )
+    emails: list[str] = Field(description="All addresses that name the person.", examples=[["hana@kyoto.example"]])
+    crm_id: str | None = Field(description="The CRM's own id.", examples=["003-17"])
+    phone: str | None = Field(description="Phone number in E.164.", examples=["+81312345678"])
+    name: str | None = Field(description="Full name.", examples=["Hana Sato"])
+    company_name: str | None = Field(description="The company's name.", examples=["Kyoto Tea K.K."])
+    company_domain: str | None = Field(
+        description="The company's domain: told, else the e-mail's.", examples=["kyoto.example"]
+    )
+    properties: dict[str, Any] = Field(description="What else the CRM told, flat.", examples=[{"plan": "team"}])
+    lead_at: At = Field(description="When the person could first be named.")
+    lead_day: Day = Field(description="The day of lead_at in the site's zone.")
+    updated_at: At = Field(description="When what is known last changed, by the CRM's clock.")
+    journey_url: str = Field(
+        description="The page with the person's journey, for people who log in.",
+        examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f"],
+    )
+
+
+class Contacts(PageOut):
+    """Contacts, the newest lead first."""
+
+    data: list[Contact] = Field(description="The contacts.")
+
+
+class ContactsArgs(PageArgs):
+    """Which contacts."""
+
+    email: Email | None = Field(None, description="Only the contact that this address names.")
+    crm_id: Key | None = Field(None, description="Only the contact that this CRM id names.")
+
+    @model_validator(mode="after")
+    def one_name(self) -> Self:
+        """Two names might be two people's."""
+        if self.email is not None and self.crm_id is not None:
+            raise refuse("look up by email or by crm_id, not by both", "email")
+        return self
+
+
+EXAMPLE = {
+    "email": "hana@kyoto.example",
+    "crm_id": "003-17",
+    "name": "Hana Sato",
+    "company_name": "Kyoto Tea K.K.",
+    "properties": {"plan": "team"},
+}
+
+
+@operation(
+    "PUT",
+    "/contacts",
+    tag="Contacts",
+    body=ContactIn,
+    gives=Contact,
+    also={201: "The contact is new."},
+    refuses=(409,),
+    sample="/contacts",
+    example=EXAMPLE,
+)
+def put_contact(body: ContactIn, args: Args) -> tuple[Contact, int]:
+    """Tell of a contact: found it or amend it.
+
+    The person is found by e-mail address or CRM id. Both given tie the two together; where they already name two
+    people, that is a conflict (409): merge them in the CRM or send one of the two.
+    """
+    context, site = here(), token_site()
+    now = context.now()
+    not_in_future(body.changed_at, now, "changed_at")
+    not_in_future(body.created_at, now, "created_at")
+    fields = fields_of(body, site)
+    with begin(context.engine) as tx:
+        contact_id, is_new = flow.contact_said(tx, site, fields, body.changed_at or now, now)
+        contact = records.read_contact(tx, site.site_id, contact_id)
+    return contact_out(contact), 201 if is_new else 200
+
+
+def fields_of(body: ContactIn, site: Site) -> dict[str, Any]:
+    """What was said, as the journal keeps it; raises Invalid for a phone number that is none."""
+    given = [name for name in NAMES if name in body.model_fields_set]
+    fields: dict[str, Any] = {name: getattr(body, name) for name in given}
+    if fields.get("phone"):
+        phone = phone_of(fields["phone"], site.timezone)
+        if phone is None:
+            raise Invalid(f"{fields['phone'][:40]!r} is not a phone number; write +81 3 1234 5678", field="phone")
+        fields["phone"] = phone
+    return {
+        name: format_instant(value) if isinstance(value, datetime) else value
+        for name, value in fields.items()
+        if value is not None or name in CLEARABLE
+    }
+
+
+@operation(
+    "GET",
+    "/contacts",
+    tag="Contacts",
+    args=ContactsArgs,
+    gives=Contacts,
+    sample="/contacts?email=hana@kyoto.example",
+)
+def list_contacts(args: ContactsArgs) -> Contacts:
+    """Find a contact by e-mail address or CRM id, or list all, the newest lead first."""
+    site = token_site()
+    after = key_of(LIST, args.cursor, datetime, str)
+    with reading(here().engine) as tx:
+        if args.email is not None:
+            rows = records.named_contacts(tx, site.site_id, IdentifierKind.EMAIL, args.email)
+        elif args.crm_id is not None:
+            rows = records.named_contacts(tx, site.site_id, IdentifierKind.CRM_ID, args.crm_id)
+        else:
+            rows = records.list_contacts(tx, site.site_id, args.limit + 1, after)
+    shown = rows[: args.limit]
+    more = cursor_of(LIST, shown[-1].lead_at, shown[-1].contact_id) if len(rows) > args.limit else None
+    return Contacts(data=[contact_out(row) for row in shown], next_cursor=more)
+
+
+@operation(
+    "GET",
+    "/contacts/<contact_id>",
+    tag="Contacts",
+    path=ContactPath,
+    gives=Contact,
+    sample="/contacts/$CONTACT",
+)
+def get_contact(contact_id: str, args: Args) -> Contact:
+    """One contact."""
+    with reading(here().engine) as tx:
+        return contact_out(records.read_contact(tx, token_site().site_id, contact_id))
+
+
+def contact_out(contact: records.Contact) -> Contact:
+    """A contact as the API gives it."""
+    return Contact(
+        id=contact.contact_id,
+        email=contact.email,
+        emails=list(contact.emails),
+        crm_id=contact.crm_id,
+        phone=contact.phone,
+        name=contact.name,
+        company_name=contact.company_name,
+        company_domain=contact.company_domain,
+        properties=dict(contact.properties),
+        lead_at=format_instant(contact.lead_at),
+        lead_day=contact.lead_day,
+        updated_at=format_instant(contact.updated_at),
+        journey_url=journey_url(contact.contact_id),
+    )
+
+
+def journey_url(contact_id: str) -> str:
+    """The address of the contact's page."""
+    if "pages.contact" in current_app.view_functions:
+        return url_for("pages.contact", contact_id=contact_id, _external=True)
+    return f"{request.host_url}contacts/{contact_id}"
