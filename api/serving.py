@@ -20,12 +20,12 @@ from tracker.jobs import work
 THREADS = 16
 
 
-def load_web(_target: str) -> Any:
+def load_web() -> Any:
     """The application alone; called in the server's process."""
     return create_app(settings())
 
 
-def load_web_and_work(_target: str) -> Any:
+def load_web_and_work() -> Any:
     """The application, and the work loop in a thread beside it; called in the server's process."""
     own = settings()
     engine = connect(own.database_url, synchronous=own.sqlite_synchronous)
