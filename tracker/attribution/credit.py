@@ -1,11 +1,11 @@
 """Exact shares for a million paths at once: money.split, vectorised.
 
-Whole minor units by largest remainder, ties by the hash of (conversion, touchpoint), so that credits of every deal,
-model and currency add up to the amount and no position on the path is favoured. int64 where it cannot overflow,
-Python's integers where it could. Callers: reports. Arithmetic: docs/attribution.md#rounding.
+Whole minor units by largest remainder, ties by the hash of (conversion, touchpoint), so that the credits of every
+deal, model and currency add up to the amount and no position on the path is favoured. int64 where it cannot
+overflow, Python's integers where it could. Callers: reports. Arithmetic: docs/attribution.md#rounding.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from tracker.money import split, tie_key
 
 # One conversion in millionths: counts are shared by the same arithmetic as money.
 MICRO = 1_000_000
-SAFE = 2.0**62
+SAFE = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +38,15 @@ class Weighted:
     def totals(self) -> Ints:
         """Per path: the sum of its weights."""
         running = np.concatenate(([0], np.cumsum(self.weights)))
-        return np.asarray(running[self.offsets[1:]] - running[self.offsets[:-1]], dtype=np.int64)
+        return np.asarray(np.diff(running[self.offsets]), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """The shares of amounts, end to end: amount i's are shares[offsets[i] : offsets[i + 1]].
+    """The shares of amounts, end to end: those of amount i are shares[offsets[i] : offsets[i + 1]].
 
     touches  per share: the number of its touch in Weighted
-    shares   int64, or Python integers (dtype object) where an amount exceeds 63 bits
+    shares   int64, or Python's integers (dtype object) where an amount has 63 bits or more
     """
 
     offsets: Ints
@@ -54,34 +54,55 @@ class Shares:
     shares: NDArray[Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """Amounts laid over their paths: one place per amount and touch.
+
+    rows     per place: the number of its amount
+    touches  per place: the number of its touch
+    weights  per place
+    """
+
+    offsets: Ints
+    rows: Ints
+    touches: Ints
+    weights: Ints
+    which: Ints
+    paths: Weighted
+
+
 def share(amounts: Sequence[int], which: Ints, paths: Weighted) -> Shares:
-    """Share each amount over the path `which` names for it, so that its shares add up to it exactly.
+    """Share each amount over the path that `which` names for it, so that its shares add up to it exactly.
 
     amounts  minor units or micro-conversions, any sign; a path may be named many times
     which    per amount: the number of a path
-    returns  what money.split gives for each; zeros for a path explained by nothing
+    returns  what money.split gives for each; zeros for a path that nothing explains
     """
-    starts, lengths = paths.offsets[:-1][which], np.diff(paths.offsets)[which]
-    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
-    touches = np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
-    weights = paths.weights[touches]
-    plain = Shares(offsets, touches, np.zeros(len(touches), dtype=object))
-    try:
-        sizes = np.array(amounts, dtype=np.int64)
-    except OverflowError:
-        _fill_plainly(plain, range(len(which)), amounts, which, paths)
-        return plain
+    laid = _laid(which, paths)
+    sizes = exact(amounts)
+    if sizes.dtype == object:
+        shares = np.zeros(len(laid.rows), dtype=object)
+        _fill_plainly(shares, laid, range(len(which)), amounts)
+        return Shares(laid.offsets, laid.touches, shares)
     heaviest = np.zeros(len(which), dtype=np.int64)
-    rows = np.repeat(np.arange(len(which), dtype=np.int64), lengths)
-    np.maximum.at(heaviest, rows, weights)
-    risky = np.abs(sizes.astype(np.float64)) * heaviest >= SAFE
-    result = Shares(offsets, touches, _vectorised(np.where(risky, 0, sizes), rows, weights, which, touches, paths))
-    _fill_plainly(result, np.flatnonzero(risky).tolist(), amounts, which, paths)
-    return result
+    np.maximum.at(heaviest, laid.rows, laid.weights)
+    risky = np.abs(sizes).astype(np.float64) * heaviest >= SAFE
+    shares = _vectorised(np.where(risky, 0, sizes), laid)
+    _fill_plainly(shares, laid, np.flatnonzero(risky).tolist(), amounts)
+    return Shares(laid.offsets, laid.touches, shares)
 
 
-def changes(amounts: Sequence[int]) -> tuple[list[int], list[int]]:
-    """The net before and after each signed entry of a ledger, in its order: what a refund's credit is made from."""
+def share_entries(before: Sequence[int], after: Sequence[int], which: Ints, paths: Weighted) -> Shares:
+    """Credit each ledger entry with the share of the net after it less the share of the net before it.
+
+    So the credits of a deal's entries add up to the share of its net, and a full refund leaves zeros.
+    """
+    later, earlier = share(after, which, paths), share(before, which, paths)
+    return Shares(later.offsets, later.touches, later.shares - earlier.shares)
+
+
+def changes(amounts: Iterable[int]) -> tuple[list[int], list[int]]:
+    """The net before and the net after each signed entry of a ledger, in its order."""
     before, after, net = [], [], 0
     for amount in amounts:
         before.append(net)
@@ -90,76 +111,84 @@ def changes(amounts: Sequence[int]) -> tuple[list[int], list[int]]:
     return before, after
 
 
-def share_entries(before: Sequence[int], after: Sequence[int], which: Ints, paths: Weighted) -> Shares:
-    """Credit each ledger entry with share(net after) - share(net before), under the same weights.
-
-    So the credits of a deal's entries add up to the share of its net, and a full refund leaves zeros.
-    """
-    later, earlier = share(after, which, paths), share(before, which, paths)
-    return Shares(later.offsets, later.touches, later.shares - earlier.shares)
+def exact(amounts: Sequence[int]) -> NDArray[Any]:
+    """Integers as an array: int64, or Python's own where one has 63 bits or more."""
+    is_small = not amounts or max(max(amounts), -min(amounts)) < SAFE
+    return np.array(amounts, dtype=np.int64 if is_small else object)
 
 
-def total(values: NDArray[Any]) -> int:
-    """The exact sum, as a Python integer."""
-    if values.dtype != object and float(np.abs(values.astype(np.float64)).sum()) < SAFE:
-        return int(values.sum())
-    return sum(int(value) for value in values)
+def group_sums(amounts: NDArray[Any], groups: NDArray[Any], n: int) -> list[int]:
+    """The exact sum of each of n groups, as Python's integers; groups[i] is the group of amounts[i]."""
+    if amounts.dtype != object and float(np.abs(amounts.astype(np.float64)).sum()) < SAFE:
+        totals = np.zeros(n, dtype=np.int64)
+        np.add.at(totals, groups, amounts)
+        return [int(total) for total in totals]
+    sums = [0] * n
+    for group, amount in zip(groups.tolist(), amounts.tolist(), strict=True):
+        sums[group] += int(amount)
+    return sums
 
 
-def _vectorised(sizes: Ints, rows: Ints, weights: Ints, which: Ints, touches: Ints, paths: Weighted) -> Ints:
+def _laid(which: Ints, paths: Weighted) -> Laid:
+    lengths = np.diff(paths.offsets)[which]
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+    shifts = np.repeat(paths.offsets[:-1][which] - offsets[:-1], lengths)
+    touches = np.arange(offsets[-1], dtype=np.int64) + shifts
+    rows = np.repeat(np.arange(len(which), dtype=np.int64), lengths)
+    return Laid(offsets, rows, touches, paths.weights[touches], which, paths)
+
+
+def _vectorised(sizes: Ints, laid: Laid) -> Ints:
     """Shares of amounts that cannot overflow: floors, then one unit each to the largest remainders."""
-    n = len(sizes)
-    sums = np.maximum(paths.totals[which], 1)[rows]
-    scaled = np.abs(sizes)[rows] * weights
+    rows, totals = laid.rows, laid.paths.totals[laid.which]
+    sums = np.maximum(totals, 1)[rows]
+    scaled = np.abs(sizes)[rows] * laid.weights
     shares, remainders = scaled // sums, scaled % sums
-    left = np.where(paths.totals[which] > 0, np.abs(sizes), 0)
+    left = np.where(totals > 0, np.abs(sizes), 0)
     np.subtract.at(left, rows, shares)
-    open_ = np.flatnonzero((left[rows] > 0) & (remainders > 0))
-    if len(open_):
-        order = open_[np.lexsort((-remainders[open_], rows[open_]))]
-        order = _break_ties(order, remainders, rows, left, which, touches, paths)
-        firsts = np.searchsorted(rows[order], np.arange(n, dtype=np.int64))
-        rank = np.arange(len(order), dtype=np.int64) - firsts[rows[order]]
+    waiting = np.flatnonzero((left[rows] > 0) & (remainders > 0))
+    if len(waiting):
+        order = waiting[np.lexsort((-remainders[waiting], rows[waiting]))]
+        order = _ties_broken(order, remainders, left, laid)
+        firsts = np.searchsorted(rows[order], np.arange(len(sizes)))
+        rank = np.arange(len(order)) - firsts[rows[order]]
         shares[order[rank < left[rows[order]]]] += 1
     return np.asarray(shares * np.sign(sizes)[rows], dtype=np.int64)
 
 
-def _break_ties(
-    order: Ints, remainders: Ints, rows: Ints, left: Ints, which: Ints, touches: Ints, paths: Weighted
-) -> Ints:
-    """Put touches of equal remainder in the order of their hashes, in the rows where the cut falls between equals."""
-    row = rows[order]
-    firsts = np.searchsorted(row, np.arange(len(left), dtype=np.int64))
-    cut = firsts + left
+def _ties_broken(order: Ints, remainders: Ints, left: Ints, laid: Laid) -> Ints:
+    """Places by remainder, those of equal remainder by their hashes: only in rows cut between two equals.
+
+    order  places with a remainder, by row and then by falling remainder
+    """
+    row = laid.rows[order]
+    cuts = np.searchsorted(row, np.arange(len(left))) + left
+    some = np.flatnonzero((left > 0) & (cuts < len(order)))
+    some = some[row[cuts[some]] == some]
     tied = np.zeros(len(left), dtype=np.bool_)
-    some = np.flatnonzero((left > 0) & (cut < len(order)))
-    some = some[row[np.minimum(cut[some], len(order) - 1)] == some]
-    tied[some] = remainders[order[cut[some] - 1]] == remainders[order[cut[some]]]
-    places = np.flatnonzero(tied[row])
-    if not len(places):
+    tied[some] = remainders[order[cuts[some] - 1]] == remainders[order[cuts[some]]]
+    seats = np.flatnonzero(tied[row])
+    if not len(seats):
         return order
-    conversions, touchpoints = which[row[places]].tolist(), touches[order[places]].tolist()
-    hashes = np.frombuffer(
-        b"".join(
-            tie_key(paths.conversion_ids[path], paths.touchpoint_ids[touch])
-            for path, touch in zip(conversions, touchpoints, strict=True)
-        ),
-        dtype=">u8",
+    there = order[seats]
+    paths = laid.paths
+    pairs = zip(laid.which[row[seats]].tolist(), laid.touches[there].tolist(), strict=True)
+    keys = b"".join(
+        tie_key(paths.conversion_ids[path], paths.touchpoint_ids[touch]) for path, touch in pairs
     )
-    there = order[places]
-    sorted_ = order.copy()
-    sorted_[places] = there[np.lexsort((there, hashes.astype(np.uint64), -remainders[there], row[places]))]
-    return sorted_
+    hashes = np.frombuffer(keys, dtype=">u8").astype(np.uint64)
+    settled = order.copy()
+    settled[seats] = there[np.lexsort((there, hashes, -remainders[there], row[seats]))]
+    return settled
 
 
-def _fill_plainly(
-    into: Shares, numbers: Sequence[int] | range, amounts: Sequence[int], which: Ints, paths: Weighted
-) -> None:
-    """Share the amounts of these numbers with Python's integers, one path at a time."""
+def _fill_plainly(shares: NDArray[Any], laid: Laid, numbers: Iterable[int], amounts: Sequence[int]) -> None:
+    """Share the amounts of these numbers with Python's integers, one at a time."""
+    paths = laid.paths
     for i in numbers:
-        path = int(which[i])
-        touches = range(int(paths.offsets[path]), int(paths.offsets[path + 1]))
-        weights = [int(paths.weights[touch]) for touch in touches]
+        first, end = int(laid.offsets[i]), int(laid.offsets[i + 1])
+        weights = [int(weight) for weight in laid.weights[first:end]]
         if sum(weights):
-            keys = [tie_key(paths.conversion_ids[path], paths.touchpoint_ids[touch]) for touch in touches]
-            into.shares[int(into.offsets[i]) : int(into.offsets[i + 1])] = split(int(amounts[i]), weights, keys)
+            conversion_id = paths.conversion_ids[int(laid.which[i])]
+            keys = [tie_key(conversion_id, paths.touchpoint_ids[touch]) for touch in laid.touches[first:end]]
+            shares[first:end] = split(int(amounts[i]), weights, keys)

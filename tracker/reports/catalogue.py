@@ -1,0 +1,196 @@
+"""(pure) Every metric and dimension of the reports: its key, unit, name and definition.
+
+Pages, exports and the docs take them from here. Names and definitions are English gettext messages, marked by
+`message` for the extraction; the reader's language is the edge's business.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tracker.vocabulary import Basis, ConversionKind, Dimension
+
+
+class Unit(StrEnum):
+    """What a metric's number is: COUNT a whole number, CREDIT a number that models share out, MONEY minor units of
+    the report's currency, RATIO a quotient that is empty when it is undefined."""
+
+    COUNT = "count"
+    CREDIT = "credit"
+    MONEY = "money"
+    RATIO = "ratio"
+
+
+def message(text: str) -> str:
+    """Mark a text for translation; it is returned as it is."""
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One column of figures. `label` and `definition` are gettext messages."""
+
+    key: str
+    unit: Unit
+    label: str
+    definition: str
+
+
+@dataclass(frozen=True, slots=True)
+class DimensionEntry:
+    """One way to split a report. `has_cost` tells whether costs name it; those that do not stand under (not set)."""
+
+    key: Dimension
+    label: str
+    definition: str
+    has_cost: bool
+
+
+METRICS = (
+    Metric(
+        "visits",
+        Unit.COUNT,
+        message("Visits"),
+        message("Visits that began in the period, bots left out."),
+    ),
+    Metric(
+        "visitors",
+        Unit.COUNT,
+        message("Visitors"),
+        message(
+            "Different browsers among those visits. Who came by two sources stands in both rows and once in the total."
+        ),
+    ),
+    Metric("form", Unit.CREDIT, message("Forms"), message("Forms sent by people who could be named.")),
+    Metric("call", Unit.CREDIT, message("Calls"), message("Phone calls of people who could be named.")),
+    Metric("chat", Unit.CREDIT, message("Chats"), message("Chats with people who could be named.")),
+    Metric(
+        "offline",
+        Unit.CREDIT,
+        message("Offline"),
+        message("Contacts off the web: a booth, a seminar, an imported event."),
+    ),
+    Metric(
+        "lead_events",
+        Unit.CREDIT,
+        message("Lead events"),
+        message("Forms, calls, chats and offline contacts together; one person can cause several."),
+    ),
+    Metric(
+        "new_leads",
+        Unit.CREDIT,
+        message("New leads"),
+        message("People who could be named for the first time; each person once."),
+    ),
+    Metric("deals", Unit.CREDIT, message("Deals"), message("Deals that were created in the CRM.")),
+    Metric(
+        "sales",
+        Unit.CREDIT,
+        message("Sales"),
+        message("Deals won, on the day they closed; a win that was taken back is no sale."),
+    ),
+    Metric(
+        "revenue",
+        Unit.MONEY,
+        message("Revenue"),
+        message(
+            "What deals brought: the sum of their ledger entries, wins, amendments and refunds, each at its day's rate."
+        ),
+    ),
+    Metric(
+        "cost",
+        Unit.MONEY,
+        message("Cost"),
+        message("What was paid for the source, as imported, each day at its own rate."),
+    ),
+    Metric(
+        "roi",
+        Unit.RATIO,
+        message("ROI"),
+        message("(Revenue - cost) / cost. Empty where there is no cost."),
+    ),
+    Metric(
+        "roas",
+        Unit.RATIO,
+        message("ROAS"),
+        message("Revenue / cost. Empty where there is no cost."),
+    ),
+)
+METRIC = {metric.key: metric for metric in METRICS}
+
+# Which kind of conversion a counted metric is.
+COUNTED = {
+    "form": ConversionKind.FORM,
+    "call": ConversionKind.CALL,
+    "chat": ConversionKind.CHAT,
+    "offline": ConversionKind.OFFLINE,
+    "new_leads": ConversionKind.LEAD,
+    "deals": ConversionKind.DEAL_CREATED,
+    "sales": ConversionKind.DEAL_WON,
+}
+
+DIMENSIONS = (
+    DimensionEntry(
+        Dimension.CHANNEL,
+        message("Channel"),
+        message("The class of the visit's source, by the channel rules."),
+        True,
+    ),
+    DimensionEntry(
+        Dimension.SOURCE,
+        message("Source"),
+        message("Who sent the visit: utm_source, the network of a click id, or the referring site."),
+        True,
+    ),
+    DimensionEntry(
+        Dimension.MEDIUM,
+        message("Medium"),
+        message("By which kind of link: utm_medium, or cpc, organic, referral."),
+        True,
+    ),
+    DimensionEntry(Dimension.CAMPAIGN, message("Campaign"), message("utm_campaign, as it came."), True),
+    DimensionEntry(Dimension.TERM, message("Term"), message("utm_term: the keyword, as it came."), False),
+    DimensionEntry(
+        Dimension.CONTENT, message("Content"), message("utm_content: which ad or link, as it came."), False
+    ),
+    DimensionEntry(
+        Dimension.LANDING_PAGE,
+        message("Landing page"),
+        message("The page the visit began on, without its query."),
+        False,
+    ),
+)
+DIMENSION = {entry.key: entry for entry in DIMENSIONS}
+
+BASES = {
+    Basis.ACTIVITY: message("By activity: every figure on its own day."),
+    Basis.TOUCH_COHORT: message("By touch: all that the touches of the period led to, whenever it happened."),
+    Basis.LEAD_COHORT: message("By lead: all about the people who became leads in the period."),
+}
+
+UNATTRIBUTED = message("Unattributed")
+
+# What a report says about itself, by code; %(name)s is filled from the note.
+NOTES = {
+    "direct_last_resort": message("Direct visits earn credit only when nothing else is on the path."),
+    "touch_cohort": message(
+        "Credit of the period's touches only: outcomes that no touch explains are left out, and what these touches "
+        "will still lead to is not known yet. The cohort was %(days)s days old."
+    ),
+    "lead_cohort": message(
+        "Visits and outcomes of the people who became leads in the period, whenever they happened; costs are those of "
+        "the period."
+    ),
+    "unconverted": message(
+        "Amounts in %(currencies)s have no exchange rate and stand apart; they are in no figure."
+    ),
+    "late_rates": message(
+        "Exchange rates are known until %(last_day)s; later amounts were converted at the rates of that day."
+    ),
+    "by_company": message(
+        "%(n)s deals name no contact in the CRM; they were credited to the visits of their company's people."
+    ),
+    "no_currency": message("The site has no currency yet: the first deal or cost will name one."),
+    "several_rules": message(
+        "Some visits were classed by older channel rules; `minamoto rebuild` classes them anew."
+    ),
+}

@@ -1,0 +1,195 @@
+"""Who earned what: the conversions and ledgers of a scope, shared out over their paths by the reader's model.
+
+One line per conversion (or ledger entry) and touch that earned; what no touch explains is a line without a touch.
+So the lines of every conversion add up to one, and those of every entry to its amount. The Source report groups the
+lines, a drill-down lists them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.attribution.credit import MICRO, Weighted, changes, exact, share, share_entries
+from tracker.attribution.models import Ints, Paths, earliest_ms, lookback_days, weigh_all
+from tracker.reports.exchange import Exchange
+from tracker.reports.query import Query
+from tracker.reports.scans import Conversion, Engine, Entry, Scope, Touches
+from tracker.vocabulary import Basis, ConversionKind
+
+NOBODY = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """The touches of all paths, path after path, each in its order.
+
+    owners     per touch: the number of its conversion
+    values     the different combinations of the scope's dimensions
+    codes      per touch: the number of its combination; one place more, at the end, for NOBODY
+    days       per touch: its day; left out (empty) unless the scope is a touch cohort
+    """
+
+    owners: Ints
+    touchpoint_ids: Sequence[str]
+    touched_ms: Ints
+    is_direct: NDArray[np.bool_]
+    days: Sequence[str]
+    values: Sequence[tuple[str, ...]]
+    codes: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Credits, column by column.
+
+    subjects  number of the conversion (or ledger entry)
+    touches   number of the touch that earned it, NOBODY where no touch explains it
+    amounts   micro-conversions (or minor units of the report's currency), never 0
+    """
+
+    subjects: Ints
+    touches: Ints
+    amounts: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Credits:
+    """Every credit of a scope. wins[i] is the number of the conversion that entry i's deal was won by, or NOBODY."""
+
+    conversions: list[Conversion]
+    entries: list[Entry]
+    walked: Walked
+    wins: Ints
+    counts: Lines
+    money: Lines
+
+
+def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Credits:
+    """Weigh the paths of a scope and share its conversions and ledgers over them."""
+    conversions = engine.conversions(scope)
+    entries = engine.entries(scope)
+    walked = _walked(scope, conversions, engine.touches(scope))
+    weighted = _weighed(query, conversions, walked)
+    wins = _wins(conversions, entries)
+    counts = _share_counts(scope, conversions, weighted)
+    money = _share_money(scope, entries, wins, weighted, exchange)
+    if scope.basis is Basis.TOUCH_COHORT:
+        inside = np.array([*(scope.has(day) for day in walked.days), False], dtype=np.bool_)
+        counts, money = (_only(lines, inside[lines.touches]) for lines in (counts, money))
+    return Credits(conversions, entries, walked, wins, counts, money)
+
+
+def _walked(scope: Scope, conversions: list[Conversion], found: Touches) -> Walked:
+    """The touches in the order of conversions and paths; those of conversions that are not there are left out."""
+    numbers = {one.conversion_id: i for i, one in enumerate(conversions)}
+    owners = np.array([numbers.get(one, NOBODY) for one in found.conversion_ids], dtype=np.int64)
+    order = np.lexsort((np.array(found.positions, dtype=np.int64), owners))
+    order = order[owners[order] >= 0]
+    places: dict[tuple[str, ...], int] = {}
+    codes = [places.setdefault(value, len(places)) for value in zip(*found.values, strict=True)]
+    needs_days = scope.basis is Basis.TOUCH_COHORT
+    return Walked(
+        owners=owners[order],
+        touchpoint_ids=[found.touchpoint_ids[i] for i in order.tolist()],
+        touched_ms=np.array(found.touched_ms, dtype=np.int64)[order],
+        is_direct=np.array(found.is_direct, dtype=np.bool_)[order],
+        days=[found.touch_days[i] for i in order.tolist()] if needs_days else [],
+        values=list(places),
+        codes=np.append(np.array(codes, dtype=np.int64)[order], NOBODY),
+    )
+
+
+def _weighed(query: Query, conversions: list[Conversion], walked: Walked) -> Weighted:
+    """Every path with the weights that the reader's model, look-back and direct policy give it."""
+    offsets = np.searchsorted(walked.owners, np.arange(len(conversions) + 1)).astype(np.int64)
+    paths = Paths(offsets, walked.touched_ms, walked.is_direct)
+    days = {kind.value: lookback_days(kind.value, query.lookback_days) for kind in ConversionKind}
+    earliest = np.array([earliest_ms(one.converted_ms, days[one.kind]) for one in conversions], dtype=np.int64)
+    return Weighted(
+        offsets=offsets,
+        weights=weigh_all(query.model, paths, earliest, query.direct),
+        conversion_ids=[one.conversion_id for one in conversions],
+        touchpoint_ids=walked.touchpoint_ids,
+    )
+
+
+def _wins(conversions: list[Conversion], entries: list[Entry]) -> Ints:
+    """Per ledger entry: the number of its deal's win, or NOBODY."""
+    won = {one.deal_id: i for i, one in enumerate(conversions) if one.kind == ConversionKind.DEAL_WON}
+    return np.array([won.get(entry.deal_id, NOBODY) for entry in entries], dtype=np.int64)
+
+
+def _share_counts(scope: Scope, conversions: list[Conversion], weighted: Weighted) -> Lines:
+    """Each conversion that counts, as a million micro-conversions."""
+    is_activity = scope.basis is Basis.ACTIVITY
+    counted = np.array(
+        [i for i, one in enumerate(conversions) if one.n and (not is_activity or scope.has(one.day))],
+        dtype=np.int64,
+    )
+    explained = weighted.totals[counted] > 0
+    chosen, lost = counted[explained], counted[~explained]
+    shares = share([MICRO] * len(chosen), chosen, weighted)
+    subjects = np.repeat(chosen, np.diff(shares.offsets))
+    return _lines(subjects, shares.touches, shares.shares, lost, np.full(len(lost), MICRO))
+
+
+def _share_money(
+    scope: Scope, entries: list[Entry], wins: Ints, weighted: Weighted, exchange: Exchange
+) -> Lines:
+    """Each ledger entry that counts, converted once and shared as the change of its deal's net."""
+    amounts = _converted(scope, entries, exchange)
+    before, after = _nets(entries, amounts)
+    counted = np.array(
+        [i for i, entry in enumerate(entries) if amounts[i] is not None and _counts(scope, entry)],
+        dtype=np.int64,
+    )
+    explained = (wins[counted] >= 0) & (np.append(weighted.totals, 0)[wins[counted]] > 0)
+    chosen, lost = counted[explained], counted[~explained]
+    shares = share_entries([before[i] for i in chosen], [after[i] for i in chosen], wins[chosen], weighted)
+    subjects = np.repeat(chosen, np.diff(shares.offsets))
+    return _lines(subjects, shares.touches, shares.shares, lost, exact([amounts[i] or 0 for i in lost]))
+
+
+def _counts(scope: Scope, entry: Entry) -> bool:
+    """Whether an entry is in the report: by its own day, or, in a cohort, whenever it was."""
+    return scope.basis is not Basis.ACTIVITY or scope.has(entry.day)
+
+
+def _converted(scope: Scope, entries: list[Entry], exchange: Exchange) -> list[int | None]:
+    """Per entry its amount in the report's currency; what has no rate is left out and told."""
+    amounts = [exchange.convert(entry.amount_minor, entry.currency, entry.day) for entry in entries]
+    for entry, amount in zip(entries, amounts, strict=True):
+        if amount is None and _counts(scope, entry):
+            exchange.leave_out(entry.currency, revenue_minor=entry.amount_minor)
+    return amounts
+
+
+def _nets(entries: list[Entry], amounts: Sequence[int | None]) -> tuple[list[int], list[int]]:
+    """Per entry: its deal's net before and after it, in the report's currency, per currency of the deal."""
+    ledgers: dict[tuple[str, str], list[int]] = {}
+    for i, entry in enumerate(entries):
+        ledgers.setdefault((entry.deal_id, entry.currency), []).append(i)
+    before, after = [0] * len(entries), [0] * len(entries)
+    for numbers in ledgers.values():
+        earlier, later = changes([amounts[i] or 0 for i in numbers])
+        for place, i in enumerate(numbers):
+            before[i], after[i] = earlier[place], later[place]
+    return before, after
+
+
+def _lines(subjects: Ints, touches: Ints, amounts: NDArray[Any], lost: Ints, left: NDArray[Any]) -> Lines:
+    """Lines with a touch, then lines without; those of nothing are left out."""
+    lines = Lines(
+        subjects=np.concatenate((subjects, lost)),
+        touches=np.concatenate((touches, np.full(len(lost), NOBODY))),
+        amounts=np.concatenate((amounts, left)),
+    )
+    return _only(lines, np.asarray(lines.amounts != 0, dtype=np.bool_))
+
+
+def _only(lines: Lines, mask: NDArray[np.bool_]) -> Lines:
+    """Some of the lines."""
+    return Lines(lines.subjects[mask], lines.touches[mask], lines.amounts[mask])

@@ -1,0 +1,231 @@
+"""The facts in SQLite or PostgreSQL: one statement a scan, the same text for both.
+
+Reports scan flat columns by (site, day); only a lead cohort's visits need a join, through links. Distinct browsers
+are counted here in Python: the database hands out each group's visitor numbers as one text, which is half the time of
+COUNT(DISTINCT) over a million visits and gives the exact total in the same pass.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, and_, cast, func, literal, or_, select, type_coerce
+
+from tracker.db.schema import contacts, conversions, costs, deal_entries, links, paths, touchpoints
+from tracker.db.store import Tx
+from tracker.reports.catalogue import DIMENSION
+from tracker.reports.scans import WHOLE, Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
+from tracker.vocabulary import NOT_SET, Basis, Channel, ConversionKind, TouchKind
+
+WON = ConversionKind.DEAL_WON.value
+# Rows turned into columns at a time: few live rows keep Python's garbage collector quiet.
+FETCH = 5_000
+# Visitor numbers are marked in a bitmap where it has at most so many places per number, and sorted where not.
+SPARSE = 100
+
+
+class SqlEngine:
+    """The facts as one transaction sees them."""
+
+    def __init__(self, tx: Tx) -> None:
+        self.tx = tx
+
+    def visits(self, scope: Scope) -> VisitCounts:
+        """See reports/scans.py."""
+        bucket, query = visits_of(scope)
+        keys = [touchpoints.c[name] for name in scope.by]
+        if bucket is not None:
+            keys = [bucket, *keys]
+        rows = self.tx.execute(
+            query.add_columns(
+                *keys,
+                func.aggregate_strings(cast(touchpoints.c.visitor_no, Text), ","),
+                func.min(touchpoints.c.rules_version),
+                func.max(touchpoints.c.rules_version),
+            ).group_by(*keys)
+        ).all()
+        groups = [visitor_numbers(row[-3]) for row in rows]
+        shift = 0 if bucket is None else 1
+        counts = [
+            VisitCount(row[0] if shift else "", tuple(row[shift:-3]), len(numbers), n_distinct(numbers))
+            for row, numbers in zip(rows, groups, strict=True)
+        ]
+        everybody = np.concatenate(groups) if groups else np.zeros(0, dtype=np.int64)
+        return VisitCounts(
+            rows=tuple(sorted(counts)),
+            n_visits=len(everybody),
+            n_visitors=n_distinct(everybody),
+            rules_versions=tuple(sorted({version for row in rows for version in (row[-2], row[-1])})),
+        )
+
+    def conversions(self, scope: Scope) -> list[Conversion]:
+        """See reports/scans.py."""
+        table = conversions.c
+        columns = (
+            table.conversion_id,
+            table.kind,
+            type_coerce(table.occurred_at, BigInteger),
+            table.day,
+            table.lead_day,
+            table.contact_id,
+            table.deal_id,
+            table.n,
+            type_coerce(table.by_company, Integer),
+        )
+        found: list[Conversion] = []
+        for condition in concerns(scope):
+            found += map(Conversion._make, self.tx.execute(select(*columns).where(condition)).all())
+        return sorted(found)
+
+    def touches(self, scope: Scope) -> Touches:
+        """See reports/scans.py."""
+        table = paths.c
+        columns: list[ColumnElement[Any]] = [
+            table.conversion_id,
+            table.position,
+            table.touchpoint_id,
+            type_coerce(table.touched_at, BigInteger),
+            table.touch_day,
+            type_coerce(table.channel == Channel.DIRECT.value, Integer),
+            *(table[name] for name in scope.by),
+        ]
+        found: list[list[Any]] = [[] for _ in columns]
+        for condition in leads_to(scope):
+            rows = self.tx.execute(select(*columns).where(condition))
+            for some in rows.partitions(FETCH):
+                for column, cells in zip(found, zip(*some, strict=True), strict=True):
+                    column.extend(cells)
+        return Touches(found[0], found[1], found[2], found[3], found[4], found[5], tuple(found[6:]))
+
+    def entries(self, scope: Scope) -> list[Entry]:
+        """See reports/scans.py."""
+        table = deal_entries.c
+        rows = self.tx.execute(
+            select(
+                table.deal_id, table.position, table.kind, table.amount_minor, table.currency, table.day
+            ).where(table.site_id == scope.site_id, table.deal_id.in_(deals_of(scope)))
+        )
+        return sorted(map(Entry._make, rows))
+
+    def costs(self, scope: Scope, currency: str | None) -> list[Cost]:
+        """See reports/scans.py."""
+        table = costs.c
+        known = [name for name in scope.by if DIMENSION[name].has_cost]
+        words = [table[name] for name in known]
+        in_period = and_(table.site_id == scope.site_id, table.day.between(scope.from_day, scope.to_day))
+        bucket = literal("") if scope.bucket == WHOLE else func.substr(table.day, 1, scope.bucket)
+        own = (
+            select(bucket.label("cut"), func.sum(table.amount_minor), *words)
+            .where(in_period, table.currency == currency)
+            .group_by("cut", *words)
+        )
+        foreign = select(table.day, table.amount_minor, table.currency, *words).where(
+            in_period, table.currency != (currency or "")
+        )
+
+        def placed(found: Sequence[Any]) -> tuple[str, ...]:
+            value = dict(zip(known, found, strict=True))
+            return tuple(value.get(name, NOT_SET) for name in scope.by)
+
+        found = [Cost(day, placed(rest), amount, code) for day, amount, code, *rest in self.tx.execute(foreign)]
+        if currency is not None:
+            rows = self.tx.execute(own)
+            found += [Cost(cut, placed(rest), int(amount), currency) for cut, amount, *rest in rows]
+        return sorted(found)
+
+
+def visits_of(scope: Scope) -> tuple[ColumnElement[Any] | None, Select[Any]]:
+    """The visits of a scope as an empty SELECT with its conditions, and the expression of their bucket."""
+    table = touchpoints.c
+    query = select().where(table.site_id == scope.site_id, table.kind == TouchKind.VISIT.value)
+    day: ColumnElement[Any] = table.day
+    if scope.basis is Basis.LEAD_COHORT:
+        day = contacts.c.lead_day
+        query = query.select_from(touchpoints.join(links, whose()).join(contacts)).where(
+            contacts.c.site_id == scope.site_id
+        )
+    query = query.where(day.between(scope.from_day, scope.to_day))
+    return (None if scope.bucket == WHOLE else func.substr(day, 1, scope.bucket)), query
+
+
+def whose() -> ColumnElement[bool]:
+    """A visit was of the contact that its browser belonged to at that time."""
+    return and_(
+        links.c.visitor_no == touchpoints.c.visitor_no,
+        or_(links.c.from_at.is_(None), touchpoints.c.occurred_at >= links.c.from_at),
+        or_(links.c.to_at.is_(None), touchpoints.c.occurred_at < links.c.to_at),
+    )
+
+
+def touched(scope: Scope) -> Select[Any]:
+    """The conversions with a touch in the period."""
+    return select(paths.c.conversion_id).where(
+        paths.c.site_id == scope.site_id, paths.c.touch_day.between(scope.from_day, scope.to_day)
+    )
+
+
+def moved(scope: Scope) -> Select[Any]:
+    """The deals whose ledger moved in the period."""
+    return select(deal_entries.c.deal_id).where(
+        deal_entries.c.site_id == scope.site_id, deal_entries.c.day.between(scope.from_day, scope.to_day)
+    )
+
+
+def earlier_wins(scope: Scope) -> ColumnElement[bool]:
+    """The wins outside the period of deals whose ledger moved in it: a refund is credited to its deal's path."""
+    table = conversions.c
+    return and_(
+        table.kind == WON,
+        table.deal_id.in_(moved(scope)),
+        ~table.day.between(scope.from_day, scope.to_day),
+    )
+
+
+# The conditions below exclude each other, and each is answered by one index. Those that name ids leave the site out:
+# the ids are the site's own, and SQLite would walk the whole site instead of looking them up.
+
+
+def concerns(scope: Scope) -> list[ColumnElement[bool]]:
+    """The conversions of a scope."""
+    table = conversions.c
+    if scope.basis is Basis.TOUCH_COHORT:
+        return [table.conversion_id.in_(touched(scope))]
+    if scope.basis is Basis.LEAD_COHORT:
+        return [and_(table.site_id == scope.site_id, table.lead_day.between(scope.from_day, scope.to_day))]
+    in_period = and_(table.site_id == scope.site_id, table.day.between(scope.from_day, scope.to_day))
+    return [in_period, earlier_wins(scope)]
+
+
+def leads_to(scope: Scope) -> list[ColumnElement[bool]]:
+    """The paths of the conversions of a scope."""
+    table = paths.c
+    if scope.basis is Basis.TOUCH_COHORT:
+        return [table.conversion_id.in_(touched(scope))]
+    if scope.basis is Basis.LEAD_COHORT:
+        return [and_(table.site_id == scope.site_id, table.lead_day.between(scope.from_day, scope.to_day))]
+    in_period = and_(table.site_id == scope.site_id, table.conversion_day.between(scope.from_day, scope.to_day))
+    return [in_period, table.conversion_id.in_(select(conversions.c.conversion_id).where(earlier_wins(scope)))]
+
+
+def deals_of(scope: Scope) -> Select[Any]:
+    """The deals whose ledgers a scope needs."""
+    if scope.basis is Basis.ACTIVITY:
+        return moved(scope)
+    return select(conversions.c.deal_id).where(conversions.c.kind == WON, *concerns(scope))
+
+
+def visitor_numbers(text: str | None) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """The numbers in '12,7,12'."""
+    return np.fromstring(text, dtype=np.int64, sep=",") if text else np.zeros(0, dtype=np.int64)
+
+
+def n_distinct(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+    """How many different numbers there are; none is negative."""
+    if len(numbers) < 2:
+        return len(numbers)
+    places = int(numbers.max()) + 1
+    if places > SPARSE * len(numbers):
+        return len(np.unique(numbers))
+    seen = np.zeros(places, dtype=np.bool_)
+    seen[numbers] = True
+    return int(np.count_nonzero(seen))

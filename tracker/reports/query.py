@@ -1,0 +1,170 @@
+"""(pure) What a report is asked: checked once, here, and frozen.
+
+The API, the pages and the command line all come through `parse_query`; nothing below it checks again.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Protocol, TypeVar
+
+from tracker.attribution.models import DirectPolicy
+from tracker.clock import parse_day
+from tracker.errors import Invalid
+from tracker.money import check_currency
+from tracker.reports.catalogue import METRIC
+from tracker.vocabulary import Basis, Dimension, Model
+
+PARAMETERS = (
+    "from",
+    "to",
+    "by",
+    "model",
+    "basis",
+    "currency",
+    "direct",
+    "lookback_days",
+    "sort",
+    "order",
+)
+MOST_DIMENSIONS = 2
+MOST_LOOKBACK_DAYS = 36_500
+USUAL_DAYS = 30
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class SiteFacts(Protocol):
+    """What a query must know of its site; tracker.access.sites.Site is one."""
+
+    @property
+    def site_id(self) -> int: ...
+    @property
+    def timezone(self) -> str: ...
+    @property
+    def currency(self) -> str | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One question to the Source report. Days are in the site's zone, both inclusive.
+
+    by             one or two dimensions, in the order of the columns
+    currency       ISO 4217; None while the site has none, and then there is no money
+    lookback_days  None: 90 days for leads, no limit for deals and revenue
+    sort           a metric's key or one of `by`
+    """
+
+    site_id: int
+    timezone: str
+    from_day: str
+    to_day: str
+    by: tuple[Dimension, ...] = (Dimension.CHANNEL,)
+    model: Model = Model.LAST_NON_DIRECT
+    basis: Basis = Basis.ACTIVITY
+    currency: str | None = None
+    direct: DirectPolicy = DirectPolicy.LAST_RESORT
+    lookback_days: int | None = None
+    sort: str = "revenue"
+    descending: bool = True
+
+
+def parse_query(args: Mapping[str, str], site: SiteFacts, today: str | None = None) -> Query:
+    """A query from a request's parameters (PARAMETERS; empty ones count as not given); raises Invalid(field=…).
+
+    today  the site's day now: the period is the last 30 days up to it where none is given
+    """
+    given = {name: value.strip() for name, value in args.items() if value.strip()}
+    for name in given:
+        if name not in PARAMETERS:
+            raise Invalid(
+                f"unknown parameter {name[:40]!r}; known are {', '.join(PARAMETERS)}", field=name[:40]
+            )
+    from_day, to_day = _period(given, today)
+    by = _dimensions(given.get("by", Dimension.CHANNEL.value))
+    sort = given.get("sort", "revenue")
+    if sort not in METRIC and sort not in by:
+        raise Invalid(
+            f"cannot sort by {sort[:40]!r}; use a metric or a dimension of the report", field="sort"
+        )
+    order = given.get("order", "asc" if sort in by else "desc")
+    if order not in {"asc", "desc"}:
+        raise Invalid(f"{order[:40]!r} is not an order; use asc or desc", field="order")
+    currency = check_currency(given["currency"]) if "currency" in given else site.currency
+    return Query(
+        site_id=site.site_id,
+        timezone=site.timezone,
+        from_day=from_day,
+        to_day=to_day,
+        by=by,
+        model=_word(Model, given.get("model", Model.LAST_NON_DIRECT.value), "model"),
+        basis=_word(Basis, given.get("basis", Basis.ACTIVITY.value), "basis"),
+        currency=currency,
+        direct=_word(DirectPolicy, given.get("direct", DirectPolicy.LAST_RESORT.value), "direct"),
+        lookback_days=_days(given.get("lookback_days")),
+        sort=sort,
+        descending=order == "desc",
+    )
+
+
+def parse_values(args: Mapping[str, str], query: Query) -> tuple[str, ...] | None:
+    """Which row of a report is meant: a value per dimension of the query, as channel=email&source=news.
+
+    returns  the values; () for the whole report where none is given; None for unattributed=1
+    raises   Invalid: only one of two dimensions is given
+    """
+    if args.get("unattributed", "") in {"1", "true"}:
+        return None
+    given = [name for name in query.by if name in args]
+    if not given:
+        return ()
+    for name in query.by:
+        if name not in args:
+            raise Invalid(f"say which {name}, too", field=name)
+    return tuple(args[name] for name in query.by)
+
+
+def _period(given: Mapping[str, str], today: str | None) -> tuple[str, str]:
+    if today is not None:
+        to_day = given.get("to", today)
+        last = date.fromisoformat(parse_day(to_day, "to")).toordinal()
+        usual = date.fromordinal(max(1, last - USUAL_DAYS + 1))
+        given = {"from": usual.isoformat(), "to": to_day, **given}
+    for name in ("from", "to"):
+        if name not in given:
+            raise Invalid(f"`{name}` is missing; write YYYY-MM-DD", field=name)
+    from_day, to_day = parse_day(given["from"], "from"), parse_day(given["to"], "to")
+    if from_day > to_day:
+        raise Invalid(f"the period begins on {from_day}, after it ends on {to_day}", field="from")
+    return from_day, to_day
+
+
+def _dimensions(text: str) -> tuple[Dimension, ...]:
+    by = tuple(_word(Dimension, name.strip(), "by") for name in text.split(","))
+    if len(by) > MOST_DIMENSIONS:
+        raise Invalid(f"{len(by)} dimensions; use one or two", field="by")
+    if len(set(by)) != len(by):
+        raise Invalid(f"{by[0]} twice", field="by")
+    return by
+
+
+def _days(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MOST_LOOKBACK_DAYS):
+        raise Invalid(
+            f"{text[:40]!r} is not a look-back; use 1 to {MOST_LOOKBACK_DAYS} days", field="lookback_days"
+        )
+    return int(text)
+
+
+def _word(words: type[Word], text: str, field: str) -> Word:
+    try:
+        return words(text)
+    except ValueError as error:
+        raise Invalid(f"{text[:40]!r} is no {field}; use {_listed(words)}", field=field) from error
+
+
+def _listed(words: Iterable[StrEnum]) -> str:
+    return ", ".join(word.value for word in words)

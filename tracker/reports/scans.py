@@ -1,0 +1,138 @@
+"""(pure) What an engine is asked and what it gives: the seam between the facts and the reports.
+
+An engine only filters, groups and counts. It weighs no path and converts no money; that is done once, for every
+engine alike, in reports/crediting.py. Instants are milliseconds since 1970 here, for NumPy's sake.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from tracker.vocabulary import Basis, Dimension
+
+# How many characters of a day name its bucket.
+WHOLE, MONTH, DAY = 0, 7, 10
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which facts a report is about. Days are in the site's zone, both inclusive.
+
+    bucket  WHOLE, MONTH or DAY: what a series cuts the period into
+    """
+
+    site_id: int
+    basis: Basis
+    from_day: str
+    to_day: str
+    by: tuple[Dimension, ...]
+    bucket: int = WHOLE
+
+    def has(self, day: str | None) -> bool:
+        """Whether a day is in the period."""
+        return day is not None and self.from_day <= day <= self.to_day
+
+
+class VisitCount(NamedTuple):
+    """Visits of one bucket and one combination of values, and the different browsers among them."""
+
+    bucket: str
+    values: tuple[str, ...]
+    n_visits: int
+    n_visitors: int
+
+
+@dataclass(frozen=True, slots=True)
+class VisitCounts:
+    """The visits of a scope, in the order of (bucket, values), and the different browsers among all of them.
+
+    rules_versions  of the channel rules that classed them, in order
+    """
+
+    rows: tuple[VisitCount, ...]
+    n_visits: int
+    n_visitors: int
+    rules_versions: tuple[str, ...]
+
+
+class Conversion(NamedTuple):
+    """One conversion. `n` is 1, or 0 for a win that was taken back."""
+
+    conversion_id: str
+    kind: str
+    converted_ms: int
+    day: str
+    lead_day: str | None
+    contact_id: str | None
+    deal_id: str | None
+    n: int
+    by_company: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Touches:
+    """The paths of conversions, column by column, one entry per conversion and touch, in any order.
+
+    values  per dimension of the scope: its value at each touch
+    """
+
+    conversion_ids: Sequence[str]
+    positions: Sequence[int]
+    touchpoint_ids: Sequence[str]
+    touched_ms: Sequence[int]
+    touch_days: Sequence[str]
+    is_direct: Sequence[bool]
+    values: tuple[Sequence[str], ...]
+
+
+class Entry(NamedTuple):
+    """One entry of a deal's ledger, signed."""
+
+    deal_id: str
+    position: int
+    kind: str
+    amount_minor: int
+    currency: str
+    day: str
+
+
+class Cost(NamedTuple):
+    """What was paid on a day (or in a bucket of days); a dimension that costs do not know is (not set)."""
+
+    day: str
+    values: tuple[str, ...]
+    amount_minor: int
+    currency: str
+
+
+class Engine(Protocol):
+    """Who scans the facts of a scope."""
+
+    def visits(self, scope: Scope) -> VisitCounts:
+        """Visits of the period; in a lead cohort the visits, whenever, of the people who became leads in it."""
+        ...
+
+    def conversions(self, scope: Scope) -> list[Conversion]:
+        """In the order of their ids. By activity: those of the period, and the wins of deals that `entries` gives.
+
+        Touch cohort: those with a touch in the period. Lead cohort: those whose contact became a lead in it.
+        """
+        ...
+
+    def touches(self, scope: Scope) -> Touches:
+        """The whole paths of the conversions that `conversions` gives."""
+        ...
+
+    def entries(self, scope: Scope) -> list[Entry]:
+        """Whole ledgers in the order of (deal_id, position). By activity: of deals that moved in the period.
+
+        Cohorts: of the deals whose win `conversions` gives.
+        """
+        ...
+
+    def costs(self, scope: Scope, currency: str | None) -> list[Cost]:
+        """The costs of the period, ordered by all their fields.
+
+        Those in `currency` are added up by bucket and values, `day` being the bucket; each of the others stands alone.
+        """
+        ...

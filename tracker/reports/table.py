@@ -1,0 +1,273 @@
+"""(pure) A report as it is shown: columns, rows, totals and what it says about itself; to JSON, CSV and plain text.
+
+Values of dimensions come from strangers: a CSV cell that a spreadsheet would take for a formula is defused, and the
+terminal gets no control characters.
+"""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from tracker.attribution.credit import MICRO
+from tracker.attribution.models import DirectPolicy
+from tracker.clock import format_instant
+from tracker.money import plain
+from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC, METRICS, NOTES, Unit
+from tracker.reports.exchange import Unconverted
+from tracker.vocabulary import Basis, Channel, Dimension, Model
+
+Number = int | float | str | None
+# What spreadsheets begin a formula with, full-width forms (which Japanese ones accept) and white space before it too.
+FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers of one row. Conversions are micro-conversions, money is minor units of the report's currency."""
+
+    visits: int = 0
+    visitors: int = 0
+    form: int = 0
+    call: int = 0
+    chat: int = 0
+    offline: int = 0
+    new_leads: int = 0
+    deals: int = 0
+    sales: int = 0
+    revenue_minor: int = 0
+    cost_minor: int = 0
+
+    @property
+    def lead_events(self) -> int:
+        """Forms, calls, chats and offline contacts, in micro-conversions."""
+        return self.form + self.call + self.chat + self.offline
+
+    @property
+    def roi(self) -> float | None:
+        """(Revenue - cost) / cost; None without cost."""
+        return None if self.cost_minor == 0 else (self.revenue_minor - self.cost_minor) / self.cost_minor
+
+    @property
+    def roas(self) -> float | None:
+        """Revenue / cost; None without cost."""
+        return None if self.cost_minor == 0 else self.revenue_minor / self.cost_minor
+
+    def __add__(self, other: "Figures") -> "Figures":
+        return Figures(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Figures)))
+
+    def of(self, key: str) -> int | float | None:
+        """A metric's number as it is kept: micro-conversions, minor units, a ratio."""
+        number: int | float | None = getattr(self, f"{key}_minor" if METRIC[key].unit is Unit.MONEY else key)
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: a dimension (unit None) or a metric. `label` is an English gettext message."""
+
+    key: str
+    label: str
+    unit: Unit | None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: a value per dimension, and its figures. `is_unattributed`: what no touch explains."""
+
+    values: tuple[str, ...]
+    is_unattributed: bool
+    figures: Figures
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something the reader must know. `code` is a key of catalogue.NOTES; `values` fill its text."""
+
+    code: str
+    values: tuple[tuple[str, str], ...] = ()
+
+    def text(self, translate: Callable[[str], str] = str) -> str:
+        """The note as a sentence."""
+        return translate(NOTES[self.code]) % dict(self.values)
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """The rule that the numbers carry."""
+
+    model: Model
+    basis: Basis
+    currency: str | None
+    from_day: str
+    to_day: str
+    by: tuple[Dimension, ...]
+    direct: DirectPolicy
+    lookback_days: int | None
+    timezone: str
+    rules_versions: tuple[str, ...]
+    unconverted: tuple[Unconverted, ...]
+    notes: tuple[Note, ...]
+    generated_at: datetime
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return {
+            "model": self.model.value,
+            "basis": self.basis.value,
+            "currency": self.currency,
+            "from": self.from_day,
+            "to": self.to_day,
+            "by": [name.value for name in self.by],
+            "direct": self.direct.value,
+            "lookback_days": self.lookback_days,
+            "timezone": self.timezone,
+            "rules_versions": list(self.rules_versions),
+            "unconverted": [
+                {
+                    "currency": one.currency,
+                    "revenue": plain(one.revenue_minor, one.currency),
+                    "revenue_minor": one.revenue_minor,
+                    "cost": plain(one.cost_minor, one.currency),
+                    "cost_minor": one.cost_minor,
+                }
+                for one in self.unconverted
+            ],
+            "notes": [{"code": note.code, "text": note.text()} for note in self.notes],
+            "generated_at": format_instant(self.generated_at),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A report. Rows are in the order asked for, the unattributed one last."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    totals: Figures
+    meta: Meta
+
+    def to_json(self) -> dict[str, Any]:
+        """{"rows": […], "totals": {…}, "meta": {…}}.
+
+        Counts are numbers, whole ones integers; money is a decimal string in major units beside `…_minor`, an
+        integer; ratios are numbers or null. Without a currency money is null.
+        """
+        currency = self.meta.currency
+        rows = [
+            {
+                **{name.value: value for name, value in zip(self.meta.by, row.values, strict=True)},
+                "is_unattributed": row.is_unattributed,
+                **to_numbers(row.figures, currency),
+            }
+            for row in self.rows
+        ]
+        return {"rows": rows, "totals": to_numbers(self.totals, currency), "meta": self.meta.to_json()}
+
+    def to_csv(self, labels: Mapping[str, str] | None = None) -> str:
+        """UTF-8 with a byte order mark, CRLF, one line a row, no totals; formulas defused.
+
+        labels  what stands above each column, by key; the keys themselves where not given
+        """
+        text = io.StringIO()
+        writer = csv.writer(text)
+        names = labels or {}
+        writer.writerow([defused(names.get(column.key, column.key)) for column in self.columns])
+        for row in self.rows:
+            numbers = to_numbers(row.figures, self.meta.currency)
+            cells: list[Number] = [defused(value) for value in row.values]
+            cells += [numbers[column.key] for column in self.columns[len(row.values) :]]
+            writer.writerow(["" if cell is None else cell for cell in cells])
+        return BOM + text.getvalue()
+
+    def to_text(self, labels: Mapping[str, str] | None = None, width: int = 200) -> str:
+        """For the terminal: aligned columns and the totals; rounded to two decimals."""
+        names = labels or {}
+        grid = Grid(box=SIMPLE_HEAD, show_footer=True, pad_edge=False)
+        for i, column in enumerate(self.columns):
+            is_number = column.unit is not None
+            total = (
+                shown(self.totals, column.key, self.meta.currency) if is_number else ("" if i else "Total")
+            )
+            label = names.get(column.key, column.label)
+            grid.add_column(
+                Text(label), footer=Text(total), justify="right" if is_number else "left", overflow="fold"
+            )
+        for row in self.rows:
+            cells = [printable(value) for value in row.values]
+            cells += [
+                shown(row.figures, column.key, self.meta.currency)
+                for column in self.columns
+                if column.unit is not None
+            ]
+            grid.add_row(*(Text(cell) for cell in cells))
+        console = Console(
+            file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False
+        )
+        with console.capture() as capture:
+            console.print(grid)
+        return capture.get()
+
+
+def columns_of(by: Sequence[Dimension]) -> tuple[Column, ...]:
+    """The columns of a report by these dimensions."""
+    return (
+        *(Column(name.value, DIMENSION[name].label, None) for name in by),
+        *(Column(metric.key, metric.label, metric.unit) for metric in METRICS),
+    )
+
+
+def to_numbers(figures: Figures, currency: str | None) -> dict[str, Number]:
+    """Every metric as JSON gives it."""
+    numbers: dict[str, Number] = {}
+    for metric in METRICS:
+        kept = figures.of(metric.key)
+        if metric.unit is Unit.MONEY:
+            numbers[metric.key] = None if currency is None else plain(int(kept or 0), currency)
+            numbers[f"{metric.key}_minor"] = None if currency is None else kept
+        else:
+            numbers[metric.key] = to_number(kept, metric.unit)
+    return numbers
+
+
+def to_number(kept: int | float | None, unit: Unit) -> int | float | None:
+    """A count, a credit or a ratio as a number: whole credits as integers, others with at most six decimals."""
+    if unit is Unit.CREDIT and kept is not None:
+        return int(kept) // MICRO if kept % MICRO == 0 else round(kept / MICRO, 6)
+    return None if kept is None else (round(kept, 6) if unit is Unit.RATIO else kept)
+
+
+def shown(figures: Figures, key: str, currency: str | None) -> str:
+    """A metric as a short text: '1,234', '0.33', '1,500.00', '250 %'; '–' where undefined."""
+    unit, kept = METRIC[key].unit, figures.of(key)
+    if kept is None or (unit is Unit.MONEY and currency is None):
+        return "–"
+    if unit is Unit.MONEY:
+        whole, _, decimals = plain(int(kept), currency or "").partition(".")
+        return f"{'-' if whole == '-0' else ''}{int(whole):,}{'.' if decimals else ''}{decimals}"
+    if unit is Unit.RATIO:
+        return f"{kept:.0%}"
+    number = to_number(kept, unit) or 0
+    return f"{number:,}" if isinstance(number, int) else f"{number:,.2f}"
+
+
+def defused(cell: str) -> str:
+    """A text that no spreadsheet takes for a formula: an apostrophe stands before what looks like one."""
+    return f"'{cell}" if cell.lstrip(" ").startswith(FORMULA) else cell
+
+
+def printable(cell: str) -> str:
+    """A text that cannot steer a terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in cell)
+
+
+UNATTRIBUTED = Channel.UNATTRIBUTED.value
+FIGURE_OF_KIND = {kind.value: key for key, kind in COUNTED.items()}
