@@ -1,0 +1,218 @@
+"""Prepare the demo: its folder, its store with the history in it, a user and a token, and the links to begin with.
+
+The history goes through the real pipeline in chapters of some days, a transaction each: beacons are accepted at their
+own time and folded, then come the CRM and the costs. A chapter's first hit in the journal says that it was told; so a
+second run tells nothing again, and one that was interrupted goes on where it stopped.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Engine, select, update
+from sqlalchemy.engine import make_url
+
+from tracker import flow
+from tracker.access.sites import Site, add_site, find_site
+from tracker.access.tokens import add_token, find_token, revoke_token
+from tracker.access.users import add_user, check_password, hasher
+from tracker.collect.accept import SiteFacts, accept
+from tracker.collect.journal import append
+from tracker.collect.payload import Hit
+from tracker.config import Settings, settings
+from tracker.costs.load import load
+from tracker.db.schema import hits, sites, users
+from tracker.db.store import Tx, begin, connect, reading
+from tracker.db.upgrade import upgrade
+from tracker.demo.story import CURRENCY, DAYS, SITE_KEY, TIMEZONE, Day, Meeting, tell
+from tracker.errors import Invalid, NotFound
+from tracker.vocabulary import Consent, Origin
+
+Progress = Callable[[int], None]
+
+SITE_NAME = "Hinode Systems (demo)"
+HOSTS = ["127.0.0.1", "localhost"]
+USER = "demo@minamoto.example"
+TOKEN_NAME = "demo CRM"  # noqa: S105
+STORE = "demo.sqlite3"
+LOGIN_FILE = "demo-login.txt"
+TOKEN_FILE = "demo-token.txt"  # noqa: S105
+CHAPTER_DAYS = 3
+FOLD_BATCH = 1_000
+MAX_AGE = timedelta(days=7)
+
+
+def prepare(
+    folder: Path, port: int, now: datetime, progress: Progress, *, days: int = DAYS
+) -> tuple[Settings, list[tuple[str, str]]]:
+    """The demo's settings, for this process and those it starts, and (label, link) to print.
+
+    folder    where its store, its password and its token are kept; made if it is not there
+    progress  is called with the number of hits folded so far
+    Safe to run again: what is there already stays as it is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    folder = folder.resolve()
+    os.environ["MINAMOTO_DATABASE_URL"] = f"sqlite:///{folder / STORE}"
+    os.environ["MINAMOTO_DEMO"] = "true"
+    settings.cache_clear()
+    own = settings()
+    base = f"http://127.0.0.1:{port}"
+    # A history that can be told again need not survive a power cut.
+    engine = connect(own.database_url, synchronous="NORMAL")
+    upgrade(engine)
+    seed(engine, now, base, progress, days=days)
+    password, token = log_in(engine, folder, now), let_in(engine, folder, now)
+    engine.dispose()
+    return own, links(base, password, token)
+
+
+def links(base: str, password: str, token: str) -> list[tuple[str, str]]:
+    """What a newcomer needs, in the order in which it is needed."""
+    return [
+        ("Start here", f"{base}/demo/arrive"),
+        ("Demo site", f"{base}/demo/"),
+        ("Demo CRM", f"{base}/demo/crm"),
+        ("Source report", f"{base}/reports/source"),
+        ("API docs", f"{base}/api/docs"),
+        ("Log in", f"{base}/login"),
+        ("User", USER),
+        ("Password", password),
+        ("API token", token),
+        ("Site key", SITE_KEY),
+    ]
+
+
+def seed(engine: Engine, now: datetime, base: str, progress: Progress, *, days: int = DAYS) -> None:
+    """Tell the history up to the first seeding, as far as it is not told yet."""
+    with begin(engine) as tx:
+        site = demo_site(tx, now)
+    story = tell(site.created_at, base, days)
+    chapters = [story[start : start + CHAPTER_DAYS] for start in range(0, len(story), CHAPTER_DAYS)]
+    with reading(engine) as tx:
+        if is_told(tx, site, chapters[-1]):
+            return
+    done = 0
+    for chapter in chapters:
+        with begin(engine) as tx:
+            if not is_told(tx, site, chapter):
+                done += tell_chapter(tx, site, chapter)
+        progress(done)
+
+
+def demo_site(tx: Tx, now: datetime) -> Site:
+    """The demo company's site, made at the first seeding; that moment is the end of its history.
+
+    raises  Invalid: the store has another site, so it is not the demo's
+    """
+    try:
+        return find_site(tx, SITE_KEY)
+    except NotFound:
+        if tx.execute(select(sites.c.site_id)).first():
+            raise Invalid("this store has other sites; give the demo a folder of its own", field="folder") from None
+        return add_site(tx, SITE_NAME, HOSTS, now=now, timezone=TIMEZONE, currency=CURRENCY, key=SITE_KEY, is_demo=True)
+
+
+def is_told(tx: Tx, site: Site, chapter: Sequence[Day]) -> bool:
+    """Whether a chapter of the history is in the store; the journal is asked for the first hit of its first day."""
+    first = chapter[0].first_hit_id
+    query = select(hits.c.seq).where(hits.c.site_id == site.site_id, hits.c.hit_id == first)
+    return first is not None and tx.execute(query).first() is not None
+
+
+def tell_chapter(tx: Tx, site: Site, chapter: Sequence[Day]) -> int:
+    """Put some days through the pipeline; returns how many hits were folded."""
+    facts = {site.key: SiteFacts(site.site_id, site.hosts, site.timezone)}
+    for beacon in (beacon for day in chapter for beacon in day.beacons):
+        accept(
+            tx,
+            beacon.body,
+            headers={"user-agent": beacon.agent},
+            address=beacon.address,
+            sites=facts,
+            now=beacon.at,
+            max_age=MAX_AGE,
+        )
+    append(tx, site.site_id, [hit_of(meeting) for day in chapter for meeting in day.meetings])
+    done = 0
+    while folded := flow.hits_arrived(tx, FOLD_BATCH):
+        done += folded
+    for said in (said for day in chapter for said in day.said):
+        if said.reference is None:
+            flow.contact_said(tx, site, said.fields, said.at, said.at)
+        else:
+            flow.deal_said(tx, site, said.reference, said.fields, said.at, said.at)
+    load(tx, site.site_id, [cost for day in chapter for cost in day.costs], site.created_at)
+    return done
+
+
+def hit_of(meeting: Meeting) -> Hit:
+    """A call or a meeting as a hit that an API client sends."""
+    return Hit(
+        hit_id=meeting.hit_id,
+        visitor_id=None,
+        kind=meeting.kind,
+        origin=Origin.DEMO,
+        occurred_at=meeting.at,
+        received_at=meeting.at,
+        url="",
+        referrer=None,
+        title=None,
+        user_agent=None,
+        country=None,
+        consent=Consent.NONE.value,
+        details=dict(meeting.details),
+    )
+
+
+def log_in(engine: Engine, folder: Path, now: datetime) -> str:
+    """The demo user's password, kept in the folder; the user is made, or given this password, if need be."""
+    path = folder / LOGIN_FILE
+    kept = path.read_text("utf-8").split() if path.is_file() else []
+    password = kept[-1] if kept else secrets.token_urlsafe(12)
+    if not kept:
+        keep(path, f"{USER} {password}\n")
+    with begin(engine) as tx:
+        if check_password(tx, USER, password) is not None:
+            return password
+        if tx.execute(select(users.c.user_id).where(users.c.email == USER)).first():
+            hashed = hasher().hash(password)
+            tx.execute(update(users).where(users.c.email == USER).values(password_hash=hashed))
+        else:
+            add_user(tx, USER, password, now=now)
+    return password
+
+
+def let_in(engine: Engine, folder: Path, now: datetime) -> str:
+    """The demo CRM's API token, kept in the folder; a new one takes the place of one that was lost."""
+    with begin(engine) as tx:
+        known = token_of(folder)
+        if known and find_token(tx, known) is not None:
+            return known
+        with suppress(NotFound):  # the first one
+            revoke_token(tx, TOKEN_NAME, now=now)
+        token = add_token(tx, TOKEN_NAME, site_id=find_site(tx, SITE_KEY).site_id, now=now)
+        keep(folder / TOKEN_FILE, token + "\n")
+    return token
+
+
+def folder_of(own: Settings) -> Path:
+    """The folder of the demo that these settings are for."""
+    return Path(make_url(own.database_url).database or "").parent
+
+
+def token_of(folder: Path) -> str | None:
+    """The token that is kept in a demo's folder; None if there is none."""
+    path = folder / TOKEN_FILE
+    return path.read_text("utf-8").strip() or None if path.is_file() else None
+
+
+def keep(path: Path, text: str) -> None:
+    """Write a secret for the owner's eyes only."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
