@@ -1,0 +1,258 @@
+// Minamoto: which pages a visitor saw and, when a form is sent, whose they were. See docs/snippet.md
+(function () {
+  'use strict';
+
+  const { src, dataset: { site, consent } = {} } = document.currentScript || document.querySelector('script[data-site]') || {};
+  const stub = window.minamoto || {};
+  if (!site || stub.loaded) return;
+
+  // Nothing may be thrown into the page.
+  const safely = (work) => function (...values) {
+    try { return work.apply(this, values); } catch (_) { /* quiet */ }
+  };
+
+  let allowed; // undefined: not asked yet, keep in memory; false: refused, keep nothing
+  let visitor = '';
+  let view = ''; // address of the page
+  let fresh; // its hit
+  let waiting = []; // hits to send
+  let flying = []; // hits sent, not answered
+  let typed = []; // fields that GET forms put into the next address
+  let timer;
+  let clock = 0;
+  let decide = () => {};
+  const counted = new Set();
+  const touched = new WeakSet();
+
+  const clip = (value, length = 255) => String(value || '').slice(0, length).replace(/[\ud800-\udfff]/gu, '');
+
+  const random = (length) => Array.from(
+    safely(() => crypto.getRandomValues(new Uint8Array(length)))() || { length },
+    (byte = Math.random() * 16) => (byte & 15).toString(16),
+  ).join('');
+
+  // ---- On the device
+
+  const keep = safely(() => {
+    if (allowed) sessionStorage.setItem('_mnm', JSON.stringify([flying.concat(waiting), typed]));
+  });
+
+  const bake = (value, age, domain) => {
+    document.cookie = '_mnm=' + value + ';Max-Age=' + age + ';Path=/;SameSite=Lax' +
+      (domain && ';Domain=' + domain) + (location.protocol === 'https:' ? ';Secure' : '');
+    return document.cookie.includes(value);
+  };
+
+  // Widest first: a browser refuses what is wider than the site.
+  const domains = () => location.hostname.split('.').map((_, i, parts) => parts.slice(-1 - i).join('.')).concat('');
+
+  const remembered = safely(() => /\b_mnm=([\w-]{16,64})/.exec(document.cookie)[1]);
+
+  const remember = safely(() => {
+    visitor = remembered() || random(22);
+    domains().some((domain) => bake(visitor + '.' + random(3), 34128000, domain) && bake(visitor, 34128000, domain));
+  });
+
+  const forget = safely(() => {
+    visitor = view = '';
+    waiting = flying = typed = [];
+    if (remembered()) domains().forEach((domain) => bake('', 0, domain));
+    sessionStorage.removeItem('_mnm');
+  });
+
+  // ---- Delivery
+
+  const hit = (kind, facts) => {
+    clock = Math.max(clock + 1, Date.now()); // no two at once: their order counts
+    const time = clock.toString(16).padStart(12, 0);
+    const id = `${time.slice(0, 8)}-${time.slice(8)}-7${random(3)}-8${random(3)}-${random(12)}`;
+    return Object.assign({ id, kind, at: clock, url: view, title: clip(document.title) }, facts);
+  };
+
+  const record = (one) => {
+    if (allowed === false) return;
+    waiting = waiting.concat(one).slice(-60);
+    timer = timer || setTimeout(flush, 100);
+  };
+
+  const flush = safely(() => {
+    timer = clearTimeout(timer);
+    if (!allowed || !waiting[0]) return;
+    if (fresh) fresh.title = clip(document.title); // apps set it late
+    if (!visitor) remember();
+    const hits = waiting;
+    const endpoint = new URL('m/e', src).href;
+    const body = JSON.stringify({ v: 1, site, visitor, sent_at: Date.now(), consent: consent === 'opt-in' ? 'granted' : 'none', hits });
+    const settle = (answer) => {
+      flying = flying.filter((one) => !hits.includes(one));
+      // No answer, or a broken collector: again with the next hit.
+      if (!(answer.status < 500)) waiting = hits.concat(waiting);
+      keep();
+    };
+    flying = flying.concat(hits);
+    waiting = [];
+    keep();
+    // Text without credentials needs no preflight.
+    if (window.Request && 'keepalive' in Request.prototype) {
+      fetch(endpoint, { method: 'POST', body, credentials: 'omit', keepalive: body.length < 3e4 }).then(settle, settle);
+    } else {
+      settle({ status: navigator.sendBeacon(endpoint, body) ? 204 : 503 });
+    }
+  });
+
+  // ---- Page views
+
+  const clean = (address) => {
+    if (address) {
+      typed.forEach((name) => {
+        const url = new URL(address);
+        url.searchParams.delete(name);
+        address = url.href;
+      });
+    }
+    return clip(address, 2048);
+  };
+
+  const page = safely(() => {
+    if (allowed === false) return;
+    const referrer = clean(view || document.referrer);
+    view = clean(location.href);
+    counted.clear();
+    fresh = hit('page', { referrer });
+    record(fresh);
+  });
+
+  const moved = safely(() => {
+    if (clean(location.href).split('#')[0] !== view.split('#')[0]) page();
+  });
+
+  // ---- Forms
+
+  const MAIL = /^[^\s@<>"(),:;]+@[^\s@<>"(),:;]+\.[^\s@.]{2,}$/;
+  const MAIL_WORD = /mail|メール/i;
+  const AGAIN = /confirm|verif|again|repeat|確認|再/i;
+  const PHONE = /^\+?[\d\s().−ー-]{8,20}$/;
+  const PHONE_WORD = /(^|[^a-z])tel|phone|mobile|電話|携帯/i;
+  const NEVER = /friend|recipient|invit|\b(refer|search)|紹介|友|検索/i;
+  const SIGN_UP = /sign.?up|regist|join|trial|登録/i;
+
+  // What is out of sight is a trap for robots, unless the visitor was in it.
+  const reachable = (field) => {
+    const { width, right } = field.getBoundingClientRect();
+    const { visibility, opacity } = getComputedStyle(field);
+    return touched.has(field) || (width > 2 && right + scrollX > 0 && visibility === 'visible' && opacity > 0 && field.tabIndex >= 0);
+  };
+
+  const identifiersIn = (fields) => {
+    const found = {};
+    let best = -99;
+    fields.forEach((field) => {
+      const { type, name, id, placeholder, autocomplete } = field;
+      const value = field.value.normalize('NFKC').trim();
+      const words = [name, id, placeholder, autocomplete, field.getAttribute('aria-label')]
+        .concat(Array.from(field.labels || [], (label) => label.textContent)).join(' ');
+      if (!/^(email|text|tel)$/.test(type) || NEVER.test(words) || field.matches(':disabled') || !reachable(field)) return;
+      if (MAIL.test(value)) {
+        const score = (type + words).split(MAIL_WORD).length - 9 * AGAIN.test(words);
+        if (score > best) [best, found.email] = [score, clip(value)];
+      } else if (PHONE.test(value) && PHONE_WORD.test(words) && value.replace(/\D/g, '').length < 13) {
+        found.phone = found.phone || value;
+      }
+    });
+    return found;
+  };
+
+  // Without event: the page has called form.submit().
+  const submitted = safely((form, event) => {
+    // An input named "elements" hides the form's own.
+    const fields = Array.from(Reflect.get(HTMLFormElement.prototype, 'elements', form));
+    const attribute = (name) => clip(Element.prototype.getAttribute.call(form, name));
+    const inputs = fields.filter((field) => field.tagName === 'INPUT');
+    const secrets = inputs.filter((field) => field.type === 'password');
+    const identifiers = identifiersIn(inputs);
+    const about = { id: attribute('id'), name: attribute('name'), action: attribute('action').split(/[?#]/)[0] };
+    const one = hit('form', { form: about, identifiers });
+    if (attribute('data-m-form') === 'off') return;
+    const invalid = fields.some((field) => field.matches(':invalid'));
+    if (secrets[0]) {
+      // A log-in is no lead. Of a sign-up nothing but the e-mail leaves.
+      delete identifiers.phone;
+      if (!secrets[1] && secrets[0].autocomplete !== 'new-password' && !SIGN_UP.test(JSON.stringify(about))) delete identifiers.email;
+    }
+    const key = JSON.stringify([about, identifiers]);
+    decide();
+    decide = safely(() => {
+      const handled = event && event.defaultPrevented;
+      if (!handled && !/post/i.test(attribute('method'))) {
+        typed = typed.concat(fields.filter(({ type }) => !/hidden|select/.test(type)).map(({ name }) => name)).slice(-60);
+        keep();
+      }
+      // A handler that cancels posts the form itself, or found it wanting.
+      if (counted.has(key) || (handled && invalid) || !(identifiers.email || identifiers.phone)) return;
+      counted.add(key);
+      record(one);
+      flush();
+    });
+    setTimeout(decide);
+  });
+
+  // ---- Commands
+
+  const commands = {
+    page,
+    event: (name, props) => {
+      const flat = JSON.stringify(props || {}, (key, value) => (key && Object(value) === value ? String(value) : value));
+      if (name) record(hit('event', { name: clip(name, 100), props: JSON.parse(flat) }));
+    },
+    identify: ({ email, phone }) => record(hit('identify', { identifiers: { email: clip(email), phone: clip(phone, 40) } })),
+    consent: (given) => {
+      const refused = allowed === false;
+      allowed = !!given;
+      if (!given) forget();
+      else if (refused) page();
+      flush();
+    },
+  };
+
+  const start = safely(() => {
+    allowed = consent !== 'opt-in' || remembered();
+    if (allowed) safely(() => { [waiting, typed] = JSON.parse(sessionStorage.getItem('_mnm')); })();
+    page();
+
+    ['pushState', 'replaceState'].forEach((name) => {
+      const original = history[name];
+      history[name] = function (...values) {
+        const result = original.apply(this, values);
+        moved();
+        return result;
+      };
+    });
+    addEventListener('popstate', moved);
+    addEventListener('pageshow', (event) => event.persisted && page());
+
+    const leave = () => { decide(); flush(); };
+    addEventListener('pagehide', leave);
+    addEventListener('visibilitychange', leave);
+
+    addEventListener('focusin', (event) => touched.add(event.target));
+    addEventListener('submit', (event) => submitted(event.target, event), true);
+    const { submit } = HTMLFormElement.prototype;
+    HTMLFormElement.prototype.submit = function (...values) {
+      submitted(this);
+      return submit.apply(this, values);
+    };
+
+    window.minamoto = safely((name, ...values) => commands[name](...values));
+    minamoto.loaded = true;
+    (stub.q || []).forEach((values) => minamoto(...values));
+  });
+
+  if (navigator.globalPrivacyControl === true) {
+    window.minamoto = () => {};
+    forget();
+  } else if (document.prerendering) {
+    document.addEventListener('prerenderingchange', start, { once: true });
+  } else {
+    start();
+  }
+})();

@@ -1,0 +1,194 @@
+"""Two small servers for the tests of the snippet: the website that carries it, the collector it reports to.
+
+Both listen on 127.0.0.1, each on a port of its own, so to the browser they are two origins. Both remember
+what came, and the tests ask.
+"""
+
+import gzip
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Condition, Event, Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+SNIPPET = Path(__file__).parents[2] / "static" / "m.js"
+PATIENCE_S = 20
+
+Hit = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as it came; `body` is text."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: str
+
+    def form(self) -> dict[str, str]:
+        """The fields that a browser has posted."""
+        return {name: values[-1] for name, values in parse_qs(self.body, keep_blank_values=True).items()}
+
+
+class Origin:
+    """A server that remembers its requests and wakes whoever waits for one."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+        self.news = Condition()
+        origin = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def answer(self) -> None:
+                size = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(size).decode("utf-8", "replace")
+                request = Request(self.command, self.path, dict(self.headers), body)
+                with origin.news:
+                    origin.requests.append(request)
+                    origin.news.notify_all()
+                origin.answer(request, self)
+
+            do_GET = do_POST = do_OPTIONS = answer  # noqa: N815 - the names that http.server looks for
+
+            def log_message(self, format: str, *values: object) -> None:
+                """The tests speak; the server is silent."""
+
+        class Server(ThreadingHTTPServer):
+            daemon_threads = True
+
+            def handle_error(self, request: object, client_address: object) -> None:
+                """A browser that hangs up is no error."""
+
+        self.server = Server(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_port
+        self.origin = f"http://127.0.0.1:{self.port}"
+        Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def answer(self, request: Request, to: BaseHTTPRequestHandler) -> None:
+        raise NotImplementedError
+
+    def send(self, to: BaseHTTPRequestHandler, status: int, body: str = "", **headers: str) -> None:
+        content = body.encode()
+        to.send_response(status)
+        for name, value in headers.items():
+            to.send_header(name.replace("_", "-"), value)
+        to.send_header("Content-Length", str(len(content)))
+        to.end_headers()
+        to.wfile.write(content)
+
+    def wait_for(self, what: Callable[[], object]) -> None:
+        """Return as soon as `what()` is true; fail after PATIENCE_S with all that came."""
+        with self.news:
+            came = self.news.wait_for(what, PATIENCE_S)
+        assert came, f"it never came; what came: {self.requests}"
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    html: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+NOTHING = Document("<!doctype html><title>Nothing here</title>")
+
+
+class Website(Origin):
+    """Serves the pages that a test gives it, at any host name; other paths are pages without the snippet."""
+
+    def __init__(self, collector: "Collector") -> None:
+        super().__init__()
+        self.collector = collector
+        self.pages: dict[str, Document] = {}
+
+    def put(
+        self,
+        path: str,
+        body: str = "",
+        *,
+        head: str = "",
+        title: str = "A page",
+        prefix: str = "",
+        csp: str = "",
+        **tag: str,
+    ) -> None:
+        """A page with the snippet on it; `tag` adds attributes to its tag, `prefix` stands before /m.js."""
+        attributes = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in tag.items())
+        script = f'<script async src="{self.collector.origin}{prefix}/m.js" data-site="KEY"{attributes}></script>'
+        start = f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{title}</title>"
+        headers = {"Content_Security_Policy": csp} if csp else {}
+        self.pages[path] = Document(f"{start}{head}{script}</head><body>{body}", headers)
+
+    def at(self, path: str = "/", host: str = "www.shop.test") -> str:
+        return f"http://{host}:{self.port}{path}"
+
+    def answer(self, request: Request, to: BaseHTTPRequestHandler) -> None:
+        path = urlsplit(request.path).path
+        if path == "/favicon.ico":
+            self.send(to, 204)
+            return
+        document = self.pages.get(path, NOTHING)
+        self.send(to, 200, document.html, Content_Type="text/html; charset=utf-8", **document.headers)
+
+    def posts(self) -> list[Request]:
+        return [request for request in self.requests if request.method == "POST"]
+
+
+class Collector(Origin):
+    """Serves /m.js and takes beacons at /m/e, both under any prefix; can be broken in three ways."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.status = 204
+        self.deaf = False  # hangs up without an answer
+        self.slow = Event()  # answers when it is set
+        self.slow.set()
+
+    def answer(self, request: Request, to: BaseHTTPRequestHandler) -> None:
+        if request.path.endswith("/m.js"):
+            script = SNIPPET.read_text(encoding="utf-8")
+            self.send(to, 200, script, Content_Type="text/javascript; charset=utf-8")
+        elif self.deaf and request.method == "POST":
+            to.close_connection = True
+        else:
+            self.slow.wait(PATIENCE_S)
+            self.send(to, self.status, Access_Control_Allow_Origin="*")
+
+    def beacons(self) -> list[Request]:
+        return [request for request in self.requests if request.path.endswith("/m/e")]
+
+    def offers(self) -> list[Hit]:
+        """Every hit as often as it came, in order, also those that were answered with an error."""
+        return [hit for request in self.beacons() for hit in json.loads(request.body)["hits"]]
+
+    def hits(self, kind: str = "") -> list[Hit]:
+        """The hits by their ids: a hit that came again is the same hit."""
+        hits = {hit["id"]: hit for hit in self.offers()}
+        return [hit for hit in hits.values() if kind in ("", hit["kind"])]
+
+    def hit(self, kind: str, nth: int = 1) -> Hit:
+        """Wait for the nth hit of this kind."""
+        self.wait_for(lambda: len(self.hits(kind)) >= nth)
+        return self.hits(kind)[nth - 1]
+
+    def visitors(self) -> list[str]:
+        """The visitor id of each beacon."""
+        return [json.loads(request.body)["visitor"] for request in self.beacons()]
+
+    def close(self) -> None:
+        self.slow.set()
+        super().close()
+
+
+def gzipped(path: Path) -> int:
+    """How many bytes a browser fetches for this file, without the headers."""
+    return len(gzip.compress(path.read_bytes(), 9))
