@@ -14,7 +14,6 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table as TextTable
 from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError
 
@@ -24,6 +23,7 @@ from tracker.config import Settings, settings
 from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import ensure, head, upgrade
 from tracker.errors import MinamotoError
+from tracker.secret import secret_key
 from tracker.vocabulary import Basis, Dimension, Model, Role
 
 
@@ -81,6 +81,7 @@ def serve(host: str, port: int, workers: int, with_work: bool) -> None:
     from api.serving import serve as run
 
     store()
+    secret_key(settings())  # said here in one line, not by each process that would not start
     run(settings(), host, port, workers=workers, with_work=with_work)
 
 
@@ -247,7 +248,7 @@ def report_source(form: str, key: str, **asked: str | None) -> None:
     elif form == "csv":
         click.echo(table.to_csv(), nl=False)
     else:
-        Console().print(table.to_text(TextTable))
+        click.echo(table.to_text(), nl=False)
 
 
 @main.command()

@@ -6,8 +6,10 @@ Nothing else reads the environment.
 from functools import lru_cache
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tracker.errors import Invalid
 
 
 class Settings(BaseSettings):
@@ -38,5 +40,10 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process."""
-    return Settings()
+    """The settings of this process; raises Invalid for a value that a setting cannot have."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = error.errors(include_url=False)[0]
+        name = "MINAMOTO_" + str(wrong["loc"][0]).upper()
+        raise Invalid(f"{name} is {str(wrong['input'])[:40]!r}: {wrong['msg']}") from None
