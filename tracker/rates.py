@@ -53,8 +53,8 @@ class Rate:
         numerator = abs(amount_minor) * top * bottom_scale * 10**to_places
         denominator = bottom * top_scale * 10**places
         whole, rest = divmod(numerator, denominator)
-        whole += rest * 2 > denominator or (rest * 2 == denominator and whole % 2 == 1)
-        return -whole if amount_minor < 0 else whole
+        rounded: int = whole + int(rest * 2 > denominator or (rest * 2 == denominator and whole % 2 == 1))
+        return -rounded if amount_minor < 0 else rounded
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,7 @@ def changes(amounts: Iterable[int]) -> tuple[list[int], list[int]]:
 
 def exact(amounts: Sequence[int]) -> NDArray[Any]:
     """Integers as an array: int64, or Python's own where one has 63 bits or more."""
-    is_small = not amounts or max(max(amounts), -min(amounts)) < SAFE
+    is_small = not amounts or -SAFE < min(amounts) <= max(amounts) < SAFE
     return np.array(amounts, dtype=np.int64 if is_small else object)
 
 
@@ -173,9 +173,7 @@ def _ties_broken(order: Ints, remainders: Ints, left: Ints, laid: Laid) -> Ints:
     there = order[seats]
     paths = laid.paths
     pairs = zip(laid.which[row[seats]].tolist(), laid.touches[there].tolist(), strict=True)
-    keys = b"".join(
-        tie_key(paths.conversion_ids[path], paths.touchpoint_ids[touch]) for path, touch in pairs
-    )
+    keys = b"".join(tie_key(paths.conversion_ids[path], paths.touchpoint_ids[touch]) for path, touch in pairs)
     hashes = np.frombuffer(keys, dtype=">u8").astype(np.uint64)
     settled = order.copy()
     settled[seats] = there[np.lexsort((there, hashes, -remainders[there], row[seats]))]

@@ -149,9 +149,7 @@ DIMENSIONS = (
     ),
     DimensionEntry(Dimension.CAMPAIGN, message("Campaign"), message("utm_campaign, as it came."), True),
     DimensionEntry(Dimension.TERM, message("Term"), message("utm_term: the keyword, as it came."), False),
-    DimensionEntry(
-        Dimension.CONTENT, message("Content"), message("utm_content: which ad or link, as it came."), False
-    ),
+    DimensionEntry(Dimension.CONTENT, message("Content"), message("utm_content: which ad or link, as it came."), False),
     DimensionEntry(
         Dimension.LANDING_PAGE,
         message("Landing page"),
@@ -180,9 +178,7 @@ NOTES = {
         "Visits and outcomes of the people who became leads in the period, whenever they happened; costs are those of "
         "the period."
     ),
-    "unconverted": message(
-        "Amounts in %(currencies)s have no exchange rate and stand apart; they are in no figure."
-    ),
+    "unconverted": message("Amounts in %(currencies)s have no exchange rate and stand apart; they are in no figure."),
     "late_rates": message(
         "Exchange rates are known until %(last_day)s; later amounts were converted at the rates of that day."
     ),
@@ -190,7 +186,5 @@ NOTES = {
         "%(n)s deals name no contact in the CRM; they were credited to the visits of their company's people."
     ),
     "no_currency": message("The site has no currency yet: the first deal or cost will name one."),
-    "several_rules": message(
-        "Some visits were classed by older channel rules; `minamoto rebuild` classes them anew."
-    ),
+    "several_rules": message("Some visits were classed by older channel rules; `minamoto rebuild` classes them anew."),
 }

@@ -136,9 +136,7 @@ def _share_counts(scope: Scope, conversions: list[Conversion], weighted: Weighte
     return _lines(subjects, shares.touches, shares.shares, lost, np.full(len(lost), MICRO))
 
 
-def _share_money(
-    scope: Scope, entries: list[Entry], wins: Ints, weighted: Weighted, exchange: Exchange
-) -> Lines:
+def _share_money(scope: Scope, entries: list[Entry], wins: Ints, weighted: Weighted, exchange: Exchange) -> Lines:
     """Each ledger entry that counts, converted once and shared as the change of its deal's net."""
     amounts = _converted(scope, entries, exchange)
     before, after = _nets(entries, amounts)

@@ -1,4 +1,4 @@
-"""Amounts into the report's currency, each once and at its own day's rate; what has no rate is kept apart, by currency."""
+"""Amounts into the report's currency, each once and at its own day's rate; what has no rate is kept apart."""
 
 from dataclasses import dataclass
 
@@ -44,9 +44,7 @@ class Exchange:
     @property
     def unconverted(self) -> tuple[Unconverted, ...]:
         """What was left out, by currency."""
-        return tuple(
-            Unconverted(code, self._revenue[code], self._cost[code]) for code in sorted(self._revenue)
-        )
+        return tuple(Unconverted(code, self._revenue[code], self._cost[code]) for code in sorted(self._revenue))
 
     @property
     def last_day(self) -> str:

@@ -78,16 +78,12 @@ def parse_query(args: Mapping[str, str], site: SiteFacts, today: str | None = No
     given = {name: value.strip() for name, value in args.items() if value.strip()}
     for name in given:
         if name not in PARAMETERS:
-            raise Invalid(
-                f"unknown parameter {name[:40]!r}; known are {', '.join(PARAMETERS)}", field=name[:40]
-            )
+            raise Invalid(f"unknown parameter {name[:40]!r}; known are {', '.join(PARAMETERS)}", field=name[:40])
     from_day, to_day = _period(given, today)
     by = _dimensions(given.get("by", Dimension.CHANNEL.value))
     sort = given.get("sort", "revenue")
     if sort not in METRIC and sort not in by:
-        raise Invalid(
-            f"cannot sort by {sort[:40]!r}; use a metric or a dimension of the report", field="sort"
-        )
+        raise Invalid(f"cannot sort by {sort[:40]!r}; use a metric or a dimension of the report", field="sort")
     order = given.get("order", "asc" if sort in by else "desc")
     if order not in {"asc", "desc"}:
         raise Invalid(f"{order[:40]!r} is not an order; use asc or desc", field="order")
@@ -153,9 +149,7 @@ def _days(text: str | None) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MOST_LOOKBACK_DAYS):
-        raise Invalid(
-            f"{text[:40]!r} is not a look-back; use 1 to {MOST_LOOKBACK_DAYS} days", field="lookback_days"
-        )
+        raise Invalid(f"{text[:40]!r} is not a look-back; use 1 to {MOST_LOOKBACK_DAYS} days", field="lookback_days")
     return int(text)
 
 

@@ -182,7 +182,7 @@ def bucketed(credits_: Credits, lines: Lines, scope: Scope) -> tuple[list[str], 
 
 
 def in_order(rows: Sequence[Row], query: Query) -> list[Row]:
-    """Rows by the sorting asked for; equal ones by revenue, leads, visits and then their values; undefined ones last."""
+    """Rows by the sorting asked for; equal ones by revenue, leads, visits, then values; undefined ones last."""
     ordered = sorted(rows, key=lambda row: row.values)
     for key in ("visits", "lead_events", "revenue"):
         ordered.sort(key=lambda row, key=key: row.figures.of(key) or 0, reverse=True)  # type: ignore[misc]
@@ -246,19 +246,13 @@ def series(engine: Engine, query: Query, metric: str, now: datetime, most: int =
         by_value.setdefault(values, {})[bucket] = figures
     unit = METRIC[metric].unit
     weight = "revenue" if unit is Unit.RATIO else metric
-    sizes = {
-        values: sum(int(one.of(weight) or 0) for one in own.values()) for values, own in by_value.items()
-    }
+    sizes = {values: sum(int(one.of(weight) or 0) for one in own.values()) for values, own in by_value.items()}
     named = sorted((values for values in by_value if values is not None), key=lambda one: (-sizes[one], one))
     shown, rest = (named, []) if len(named) <= most else (named[: most - 1], named[most - 1 :])
-    lines = [
-        Line(values[0], False, False, numbers_of(by_value[values], buckets, metric, query))
-        for values in shown
-    ]
+    lines = [Line(values[0], False, False, numbers_of(by_value[values], buckets, metric, query)) for values in shown]
     if rest:
         together = {
-            bucket: sum((by_value[values].get(bucket, Figures()) for values in rest), Figures())
-            for bucket in buckets
+            bucket: sum((by_value[values].get(bucket, Figures()) for values in rest), Figures()) for bucket in buckets
         }
         lines.append(Line(OTHERS, False, True, numbers_of(together, buckets, metric, query)))
     if None in by_value:
@@ -266,9 +260,7 @@ def series(engine: Engine, query: Query, metric: str, now: datetime, most: int =
     return Series(metric, buckets, tuple(lines), meta_of(query, zipped, now))
 
 
-def numbers_of(
-    own: Mapping[str, Figures], buckets: Sequence[str], metric: str, query: Query
-) -> tuple[Number, ...]:
+def numbers_of(own: Mapping[str, Figures], buckets: Sequence[str], metric: str, query: Query) -> tuple[Number, ...]:
     """A line's number in every bucket."""
     return tuple(to_numbers(own.get(bucket, Figures()), query.currency)[metric] for bucket in buckets)
 

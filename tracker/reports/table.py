@@ -194,19 +194,13 @@ class Table:
         grid = Grid(box=SIMPLE_HEAD, show_footer=True, pad_edge=False)
         for i, column in enumerate(self.columns):
             is_number = column.unit is not None
-            total = (
-                shown(self.totals, column.key, self.meta.currency) if is_number else ("" if i else "Total")
-            )
+            total = shown(self.totals, column.key, self.meta.currency) if is_number else ("" if i else "Total")
             label = names.get(column.key, column.label)
-            grid.add_column(
-                Text(label), footer=Text(total), justify="right" if is_number else "left", overflow="fold"
-            )
+            grid.add_column(Text(label), footer=Text(total), justify="right" if is_number else "left", overflow="fold")
         for row in self.rows:
             cells = [printable(value) for value in row.values]
             cells += [
-                shown(row.figures, column.key, self.meta.currency)
-                for column in self.columns
-                if column.unit is not None
+                shown(row.figures, column.key, self.meta.currency) for column in self.columns if column.unit is not None
             ]
             grid.add_row(*(Text(cell) for cell in cells))
         console = Console(

@@ -101,8 +101,7 @@ class MemoryEngine:
             everybody.append(touch.visitor_no)
             versions.add(touch.rules_version)
         rows = [
-            VisitCount(bucket, values, len(numbers), len(set(numbers)))
-            for (bucket, values), numbers in found.items()
+            VisitCount(bucket, values, len(numbers), len(set(numbers))) for (bucket, values), numbers in found.items()
         ]
         return VisitCounts(tuple(sorted(rows)), len(everybody), len(set(everybody)), tuple(sorted(versions)))
 
@@ -141,9 +140,7 @@ class MemoryEngine:
             deals = {entry.deal_id for entry in self.facts.entries if scope.has(entry.day)}
         else:
             deals = {
-                one.deal_id
-                for one in self.conversions(scope)
-                if one.kind == ConversionKind.DEAL_WON and one.deal_id
+                one.deal_id for one in self.conversions(scope) if one.kind == ConversionKind.DEAL_WON and one.deal_id
             }
         return sorted(entry for entry in self.facts.entries if entry.deal_id in deals)
 

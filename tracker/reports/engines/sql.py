@@ -9,7 +9,20 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, and_, cast, func, literal, or_, select, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    and_,
+    cast,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+)
 
 from tracker.db.schema import contacts, conversions, costs, deal_entries, links, paths, touchpoints
 from tracker.db.store import Tx
@@ -33,7 +46,7 @@ class SqlEngine:
     def visits(self, scope: Scope) -> VisitCounts:
         """See reports/scans.py."""
         bucket, query = visits_of(scope)
-        keys = [touchpoints.c[name] for name in scope.by]
+        keys: list[ColumnElement[Any]] = [touchpoints.c[name] for name in scope.by]
         if bucket is not None:
             keys = [bucket, *keys]
         rows = self.tx.execute(
@@ -101,9 +114,9 @@ class SqlEngine:
         """See reports/scans.py."""
         table = deal_entries.c
         rows = self.tx.execute(
-            select(
-                table.deal_id, table.position, table.kind, table.amount_minor, table.currency, table.day
-            ).where(table.site_id == scope.site_id, table.deal_id.in_(deals_of(scope)))
+            select(table.deal_id, table.position, table.kind, table.amount_minor, table.currency, table.day).where(
+                table.site_id == scope.site_id, table.deal_id.in_(deals_of(scope))
+            )
         )
         return sorted(map(Entry._make, rows))
 
