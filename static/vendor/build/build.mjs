@@ -1,6 +1,7 @@
 // Builds static/vendor/<name>-<version>/ from the locked packages: `npm ci && npm run build`.
 // `npm run check` builds into memory and fails when a committed file differs or is missing.
 import { build } from "esbuild";
+import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync, mkdirSync, existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -41,7 +42,9 @@ function font() {
   return [file("latin"), file("latin-ext"), [`${folder}/LICENSE`, read(name, "LICENSE")]];
 }
 
-const files = [...(await charts()), ...font()];
+const files = [...(await charts()), ...font()].sort(([a], [b]) => (a < b ? -1 : 1));
+const sums = files.map(([path, bytes]) => `${createHash("sha256").update(bytes).digest("hex")}  ${path}\n`);
+files.push(["SHA256SUMS", Buffer.from(sums.join(""))]);
 const check = process.argv.includes("--check");
 let wrong = 0;
 for (const [path, bytes] of files) {
