@@ -52,10 +52,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A remark above a page's content, already in the reader's language."""
+    """A remark on a page's content, already in the reader's language; a warning says that figures lack something."""
 
     text: str
     href: str | None = None
+    is_warning: bool = False
 
 
 def site_seen() -> Site | None:

@@ -26,6 +26,8 @@ TILES = ("visits", "new_leads", "sales", "revenue", "cost", "roas")
 CHARTED = tuple(metric.key for metric in METRICS if metric.unit is not Unit.RATIO and metric.key != "visitors")
 COMMON_CURRENCIES = ("JPY", "USD", "EUR")
 ASKED = ("by", "model", "basis", "currency", "direct", "lookback_days", "sort")
+# The notes (catalogue.NOTES) that stand above the figures, because the figures lack something.
+WARNINGS = frozenset({"unconverted", "late_rates", "no_currency", "several_rules"})
 TEMPLATE_UNIT = {Unit.COUNT: "count", Unit.CREDIT: "count", Unit.MONEY: "money", Unit.RATIO: "ratio"}
 
 
@@ -231,7 +233,7 @@ def shown_meta(meta: Meta) -> ShownMeta:
         timezone=meta.timezone,
         generated_at=meta.generated_at,
         rules_version=", ".join(meta.rules_versions) or NOTHING,
-        notes=tuple(Note(note.text(gettext)) for note in meta.notes),
+        notes=tuple(Note(note.text(gettext), is_warning=note.code in WARNINGS) for note in meta.notes),
     )
 
 
