@@ -89,15 +89,19 @@ def retell(tx: Tx, site: Site) -> None:
         .where(crm_changes.c.site_id == site.site_id)
         .order_by(crm_changes.c.seq)
     ).all()
-    told: set[str] = set()
+    references: dict[str, None] = {}
     for kind, key, payload, changed_at in changes:
         if kind == CrmChangeKind.CONTACT:
             since = parse_instant(payload["created_at"]) if payload.get("created_at") else changed_at
             by = "email" if payload.get("email") else "crm_id"
             flow.contact_named(tx, site, by, payload[by], since, payload)
-        elif key not in told:
-            told.add(key)
-            flow.deal_changed(tx, site, key, credit=False)
+            continue
+        # Whom a deal names later must not be founded before what was said of them in between.
+        for ref in payload.get("contacts", ()):
+            flow.contact_named(tx, site, ref["by"], ref["value"], changed_at)
+        references[key] = None
+    for reference in references:
+        flow.deal_changed(tx, site, reference, credit=False)
     people = tx.execute(select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id)).scalars().all()
     refresh(tx, people, site.timezone)
 

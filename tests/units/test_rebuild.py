@@ -1,0 +1,28 @@
+"""Rebuilding from what CRMs said, in the orders in which CRMs say it."""
+
+from datetime import timedelta
+
+from sqlalchemy import Engine
+
+from tests.walks import START, World
+from tracker import flow
+from tracker.access.sites import site_by_id
+from tracker.db.store import begin
+from tracker.rebuild import rebuild
+
+HOUR = timedelta(hours=1)
+
+
+def test_whom_a_deal_names_later_keeps_the_owner_that_was_told_in_between(store: Engine) -> None:
+    world = World(store)
+    world.deal("D-1", START, amount="10.00", currency="EUR")
+    for n, fields in enumerate([{"crm_id": "X"}, {"crm_id": "X", "email": "hana@kyoto.example"}], 1):
+        with begin(store) as tx:
+            site = site_by_id(tx, world.site.site_id)
+            flow.contact_said(tx, site, fields, START + n * HOUR, START + n * HOUR)
+    world.deal("D-1", START + 3 * HOUR, contacts=[{"by": "email", "value": "hana@kyoto.example"}])
+    before = world.facts()
+    with begin(store) as tx:
+        rebuild(tx, 100)
+    assert len(before["contacts"]) == 1
+    assert world.facts() == before
