@@ -17,7 +17,6 @@ SECRETS = (
     "hidden@b.test",
     "c@d.test",
     "12345678",
-    "737",
     "4111 1111 1111 1111",
     "4111111111111111",
     "Please call me",
@@ -98,6 +97,11 @@ WHOSE = [
     (
         "fax",
         '<input name="your_tel" value="03-1234-5678"><input name="fax" value="1-234-999">',
+        {"phone": "03-1234-5678"},
+    ),
+    (
+        "two phones",
+        '<input name="tel" value="03-1234-5678"><input name="mobile" value="090-1-2-3">',
         {"phone": "03-1234-5678"},
     ),
     ("both", BOTH, {"email": "a@b.test", "phone": "090-1234-5678"}),
