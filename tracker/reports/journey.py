@@ -44,15 +44,11 @@ STATUS = "status"
 AMOUNT = "amount"
 # What the reader of the attribution fields should know, by code.
 NOTES = {
-    "lead_direct_skipped": message(
-        "Direct visits before the lead were passed over: lead_ names the touch before."
-    ),
+    "lead_direct_skipped": message("Direct visits before the lead were passed over: lead_ names the touch before."),
     "last_direct_skipped": message("Later direct visits were passed over: last_ names the touch before."),
     "no_touch": message("No visit and no other touch of this contact is known."),
     "no_touch_before_lead": message("No touch is known from before the contact became a lead."),
-    "shared_browser": message(
-        "A browser of this contact was somebody else's, too; each has the visits of their time."
-    ),
+    "shared_browser": message("A browser of this contact was somebody else's, too; each has the visits of their time."),
 }
 # What comes first of one instant: the visit before its pages, the form before whom it names, deals last.
 ORDER = ("visit", "call", "chat", "offline", "page", "event", "form", "identify", IDENTIFIED, DEAL)
@@ -173,9 +169,7 @@ class Journey:
 
 def journey(tx: Tx, site: Site, contact_id: str) -> Journey:
     """The whole journey of a contact of a site; raises NotFound."""
-    known = select(contacts.c.contact_id).where(
-        contacts.c.site_id == site.site_id, contacts.c.contact_id == contact_id
-    )
+    known = select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id, contacts.c.contact_id == contact_id)
     if tx.execute(known).scalar() is None:
         raise NotFound(f"no contact {contact_id[:40]!r}")
     touches = touches_in_order(tx, contact_id)
@@ -197,9 +191,7 @@ def touches_in_order(tx: Tx, contact_id: str) -> tuple[Touch, ...]:
     latest = max((row["occurred_at"] for row in rows), default=None)
     if latest is None:
         return ()
-    ordered = path_of(
-        [PathTouch(row["touchpoint_id"], row["hit_id"], row["occurred_at"]) for row in rows], latest
-    )
+    ordered = path_of([PathTouch(row["touchpoint_id"], row["hit_id"], row["occurred_at"]) for row in rows], latest)
     return tuple(touch_of(by_id[touch.touchpoint_id]) for touch in ordered)
 
 
@@ -292,7 +284,7 @@ def offline_items(tx: Tx, touches: Sequence[Touch]) -> list[JourneyItem]:
 
 
 def identified_items(tx: Tx, contact_id: str) -> list[JourneyItem]:
-    """When a CRM named the contact; what a hit named is that hit's moment."""
+    """When a CRM named the contact, each moment once; what a hit named is that hit's moment."""
     named = tx.execute(
         select(identifiers.c.value)
         .where(identifiers.c.contact_id == contact_id)
@@ -300,12 +292,12 @@ def identified_items(tx: Tx, contact_id: str) -> list[JourneyItem]:
     ).scalars()
     detail = next(iter(named), "")
     rows = tx.execute(
-        select(identifications).where(
-            identifications.c.contact_id == contact_id, identifications.c.hit_seq.is_(None)
-        )
+        select(identifications)
+        .where(identifications.c.contact_id == contact_id, identifications.c.hit_seq.is_(None))
+        .order_by(identifications.c.identification_id)
     ).mappings()
-    return [
-        JourneyItem(
+    found = {
+        row["occurred_at"]: JourneyItem(
             at=row["occurred_at"],
             kind=IDENTIFIED,
             key=f"identification {row['identification_id']}",
@@ -313,7 +305,8 @@ def identified_items(tx: Tx, contact_id: str) -> list[JourneyItem]:
             detail=detail,
         )
         for row in rows
-    ]
+    }
+    return list(found.values())
 
 
 def deal_items(tx: Tx, site: Site, contact_id: str) -> list[JourneyItem]:
