@@ -5,6 +5,7 @@ is a function of the visitor's hits alone, so a late hit, a retry and a rebuild 
 Says nothing about people or money: flow.py composes those.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
@@ -43,10 +44,10 @@ class SiteRules:
 class FoldedHit:
     """A hit as the journal has it, with its visitor's number."""
 
+    visitor_no: int | None
     seq: int
     site_id: int
     hit_id: str
-    visitor_no: int | None
     kind: str
     origin: str
     occurred_at: datetime
@@ -55,6 +56,18 @@ class FoldedHit:
     user_agent: str | None
     country: str | None
     details: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What the fold looks at of one visitor: the new hits, and the folded ones that they may touch.
+
+    hits      in (occurred_at, hit_id) order
+    visit_of  the visit that each folded hit is in, by its seq; it has every hit of every visit named here
+    """
+
+    hits: tuple[FoldedHit, ...]
+    visit_of: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +82,8 @@ class Folded:
     bots: frozenset[int]
 
 
-FIELDS = tuple(field.name for field in fields(FoldedHit) if field.name != "visitor_no")
-COLUMNS = [hits.c[name] for name in (*FIELDS, "visitor_id")]
+# In the order of FoldedHit's fields, which follow the visitor's number.
+COLUMNS = [hits.c[field.name] for field in fields(FoldedHit) if field.name != "visitor_no"]
 
 
 def fold(tx: Tx, sites: Callable[[int], SiteRules], limit: int) -> Folded:
@@ -90,18 +103,10 @@ def claim(tx: Tx, limit: int) -> list[FoldedHit]:
     """Take the waiting hits that no other worker holds, and hold their visitors until the transaction ends."""
     query = select(hits_waiting.c.seq).order_by(hits_waiting.c.seq).limit(limit)
     seqs = tx.execute(skip_claimed(tx, query)).scalars().all()
-    rows = [
-        row
-        for some in chunks(seqs)
-        for row in tx.execute(select(*COLUMNS).where(hits.c.seq.in_(some))).mappings().all()
-    ]
-    numbers = number_visitors(tx, {(row["site_id"], row["visitor_id"]) for row in rows if row["visitor_id"]})
-    return [folded_hit(row, numbers.get((row["site_id"], row["visitor_id"]))) for row in rows]
-
-
-def folded_hit(row: Mapping[Any, Any], visitor_no: int | None) -> FoldedHit:
-    """A journal row as a record."""
-    return FoldedHit(visitor_no=visitor_no, **{name: row[name] for name in FIELDS})
+    query_hits = select(hits.c.visitor_id, *COLUMNS)
+    rows = [row for some in chunks(seqs) for row in tx.execute(query_hits.where(hits.c.seq.in_(some)))]
+    numbers = number_visitors(tx, {(row.site_id, row.visitor_id) for row in rows if row.visitor_id})
+    return [FoldedHit(numbers.get((row.site_id, row.visitor_id)), *row[1:]) for row in rows]
 
 
 def number_visitors(tx: Tx, keys: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
@@ -129,58 +134,86 @@ def fold_visitors(
     tx: Tx, sites: Callable[[int], SiteRules], by_visitor: Mapping[int, Sequence[FoldedHit]]
 ) -> frozenset[int]:
     """Cut the visits of these visitors anew where their new hits touch them; return the visitors that are crawlers."""
-    stand = standing_hits(tx, by_visitor)
-    agents = agents_of(tx, {hit.user_agent or "" for some in stand.values() for hit in some})
+    stand = standing(tx, by_visitor)
+    agents = agents_of(tx, {hit.user_agent or "" for own in stand.values() for hit in own.hits})
     visit_rows: list[dict[str, Any]] = []
     touch_rows: list[dict[str, Any]] = []
     hit_rows: list[dict[str, Any]] = []
-    keep: dict[int, set[str]] = {}
+    gone: list[str] = []
     bots: set[int] = set()
     for visitor_no, own in stand.items():
-        rules = sites(own[0].site_id)
-        for visit in cut_visits(own, rules):
+        rules = sites(own.hits[0].site_id)
+        stood = Counter(own.visit_of.values())
+        for visit in cut_visits(own.hits, rules):
+            visit_id = visit_id_of(visit[0])
             agent = agents[visit[0].user_agent or ""]
             bot = bot_of(visit[0], agent)
-            row = visit_row(visit, bot)
-            visit_rows.append(row)
-            keep.setdefault(visitor_no, set()).add(row["visit_id"])
-            hit_rows += [hit_row(hit, row["visit_id"]) for hit in visit]
-            if bot is None:
-                touch_rows.append(touch_row(visit[0], rules, agent, TouchKind.VISIT))
-            else:
+            if bot is not None:
                 bots.add(visitor_no)
-    replace_visits(tx, stand, keep)
+            n_stood = stood.pop(visit_id, 0)
+            new = [hit for hit in visit if own.visit_of.get(hit.seq) != visit_id]
+            if not new and n_stood == len(visit):
+                continue
+            visit_rows.append(visit_row(visit_id, visit, bot))
+            hit_rows += [hit_row(hit, visit_id) for hit in new]
+            if bot is None and not n_stood:
+                touch_rows.append(touch_row(visit_id, visit[0], rules, agent))
+        gone += stood
+    for some in chunks(gone):
+        tx.execute(delete(touchpoints).where(touchpoints.c.touchpoint_id.in_(some)))
+        tx.execute(delete(visits).where(visits.c.visit_id.in_(some)))
     upsert(tx, visits, visit_rows)
     upsert(tx, visit_hits, hit_rows)
     upsert(tx, touchpoints, touch_rows)
     return frozenset(bots)
 
 
-def standing_hits(tx: Tx, by_visitor: Mapping[int, Sequence[FoldedHit]]) -> dict[int, list[FoldedHit]]:
-    """Per visitor the new hits and the folded ones they may touch: all since the visit before the earliest new one."""
+def standing(tx: Tx, by_visitor: Mapping[int, Sequence[FoldedHit]]) -> dict[int, Standing]:
+    """Per visitor the new hits, and every visit from the one before the earliest of them onwards."""
     earliest = {number: min(hit.occurred_at for hit in some) for number, some in by_visitor.items()}
-    since = dict(earliest)
+    found = {number: {hit.seq: hit for hit in some} for number, some in by_visitor.items()}
+    visit_of: dict[int, dict[int, str]] = {number: {} for number in by_visitor}
     for some in chunks(earliest):
-        starts = tx.execute(select(visits.c.visitor_no, visits.c.started_at).where(visits.c.visitor_no.in_(some)))
-        before: dict[int, datetime] = {}
-        for number, started_at in starts:
-            if started_at <= earliest[number]:
-                before[number] = max(started_at, before.get(number, started_at))
-        since |= before
-    stand = {number: {hit.seq: hit for hit in some} for number, some in by_visitor.items()}
-    for some in chunks(since):
-        oldest = min(since[number] for number in some)
+        touched = touched_visits(tx, {number: earliest[number] for number in some})
+        if not touched:
+            continue
+        wanted: dict[int, int] = {}
         rows = tx.execute(
-            select(visit_hits.c.visitor_no, visit_hits.c.hit_seq, visit_hits.c.occurred_at).where(
-                visit_hits.c.visitor_no.in_(some), visit_hits.c.occurred_at >= oldest
+            select(visit_hits.c.visitor_no, visit_hits.c.hit_seq, visit_hits.c.visit_id).where(
+                visit_hits.c.visitor_no.in_(some), visit_hits.c.occurred_at >= min(touched.values())
             )
-        ).all()
-        wanted = {seq: number for number, seq, occurred_at in rows if occurred_at >= since[number]}
-        for seqs in chunks(seq for seq, number in wanted.items() if seq not in stand[number]):
-            for row in tx.execute(select(*COLUMNS).where(hits.c.seq.in_(seqs))).mappings():
-                stand[wanted[row["seq"]]][row["seq"]] = folded_hit(row, wanted[row["seq"]])
+        )
+        for number, seq, visit_id in rows:
+            if visit_id in touched:
+                visit_of[number][seq] = visit_id
+                if seq not in found[number]:
+                    wanted[seq] = number
+        for seqs in chunks(wanted):
+            for row in tx.execute(select(*COLUMNS).where(hits.c.seq.in_(seqs))):
+                number = wanted[row.seq]
+                found[number][row.seq] = FoldedHit(number, *row)
     return {
-        number: sorted(some.values(), key=lambda hit: (hit.occurred_at, hit.hit_id)) for number, some in stand.items()
+        number: Standing(tuple(sorted(some.values(), key=lambda hit: (hit.occurred_at, hit.hit_id))), visit_of[number])
+        for number, some in found.items()
+    }
+
+
+def touched_visits(tx: Tx, earliest: Mapping[int, datetime]) -> dict[str, datetime]:
+    """The visits that new hits since `earliest` (by visitor) may change, and when each began.
+
+    A visit that began in the same instant as the hit may have to begin with the hit: the one before it decides.
+    """
+    rows = tx.execute(
+        select(visits.c.visitor_no, visits.c.visit_id, visits.c.started_at).where(visits.c.visitor_no.in_(earliest))
+    ).all()
+    since: dict[int, datetime] = {}
+    for number, _, started_at in rows:
+        if started_at < earliest[number]:
+            since[number] = max(started_at, since.get(number, started_at))
+    return {
+        visit_id: started_at
+        for number, visit_id, started_at in rows
+        if started_at >= since.get(number, earliest[number])
     }
 
 
@@ -193,22 +226,26 @@ def cut_visits(own: Sequence[FoldedHit], rules: SiteRules) -> list[list[FoldedHi
 
 def step_of(hit: FoldedHit, rules: SiteRules) -> Step:
     """A hit as the boundary sees it."""
-    arrival = arrival_of(hit.url, hit.referrer, rules.hosts)
-    brings = bool(arrival.click_ids) or any(
-        (arrival.utm_source, arrival.utm_medium, arrival.utm_campaign, arrival.utm_term, arrival.utm_content)
-    )
-    return Step(
-        hit_id=hit.hit_id,
-        occurred_at=hit.occurred_at,
-        is_page=hit.kind == HitKind.PAGE,
-        campaign=arrival.campaign_key if brings else None,
-        other_site=(arrival.landing_url, arrival.referrer) if arrival.referring_host else None,
+    campaign, other_site = brought_by(hit.url, hit.referrer, rules.hosts)
+    return Step(hit.hit_id, hit.occurred_at, hit.kind == HitKind.PAGE, campaign, other_site)
+
+
+@lru_cache(maxsize=8_192)
+def brought_by(
+    url: str, referrer: str | None, hosts: tuple[str, ...]
+) -> tuple[tuple[object, ...] | None, tuple[str, str | None] | None]:
+    """The campaign and the other site that a hit came by; remembered, for a visit's pages repeat them."""
+    arrival = arrival_of(url, referrer, hosts)
+    brings = arrival.tagged or bool(arrival.click_ids)
+    return (
+        arrival.campaign_key if brings else None,
+        (arrival.landing_url, arrival.referrer) if arrival.referring_host else None,
     )
 
 
 @lru_cache(maxsize=8_192)
 def arrival_of(url: str, referrer: str | None, hosts: tuple[str, ...]) -> Arrival:
-    """What a hit's address and referrer tell; remembered, for a visit's pages repeat them."""
+    """What a hit's address and referrer tell; remembered for its touchpoint."""
     return read_arrival(url, referrer, frozenset(hosts), EXCLUDED_REFERRERS)
 
 
@@ -221,11 +258,11 @@ def bot_of(hit: FoldedHit, agent: Agent) -> str | None:
     return agent.bot
 
 
-def visit_row(visit: Sequence[FoldedHit], bot: str | None) -> dict[str, Any]:
+def visit_row(visit_id: str, visit: Sequence[FoldedHit], bot: str | None) -> dict[str, Any]:
     """The row of one visit."""
     first = visit[0]
     return {
-        "visit_id": visit_id_of(first),
+        "visit_id": visit_id,
         "site_id": first.site_id,
         "visitor_no": first.visitor_no,
         "started_at": first.occurred_at,
@@ -251,14 +288,14 @@ def hit_row(hit: FoldedHit, visit_id: str) -> dict[str, Any]:
     }
 
 
-def touch_row(hit: FoldedHit, rules: SiteRules, agent: Agent, kind: TouchKind) -> dict[str, Any]:
+def touch_row(visit_id: str, hit: FoldedHit, rules: SiteRules, agent: Agent) -> dict[str, Any]:
     """The touchpoint that a visit's first hit is: its arrival, classified, flat."""
     arrival = arrival_of(hit.url, hit.referrer, rules.hosts)
     found = classify(arrival)
     return {
-        "touchpoint_id": visit_id_of(hit),
+        "touchpoint_id": visit_id,
         "site_id": hit.site_id,
-        "kind": kind.value,
+        "kind": TouchKind.VISIT.value,
         "hit_seq": hit.seq,
         "hit_id": hit.hit_id,
         "visitor_no": hit.visitor_no,
@@ -290,21 +327,3 @@ def dimensions(found: Classified) -> dict[str, str]:
         "rule": found.rule,
         "rules_version": found.rules_version,
     }
-
-
-def replace_visits(tx: Tx, stand: Mapping[int, Sequence[FoldedHit]], keep: Mapping[int, set[str]]) -> None:
-    """Take away the visits, and their touchpoints, that the new cut does not have any more."""
-    for some in chunks(stand):
-        rows = tx.execute(
-            select(visits.c.visit_id, visits.c.visitor_no, visits.c.started_at, visits.c.bot).where(
-                visits.c.visitor_no.in_(some)
-            )
-        ).all()
-        gone = [
-            visit_id
-            for visit_id, number, started_at, _ in rows
-            if started_at >= stand[number][0].occurred_at and visit_id not in keep[number]
-        ]
-        for ids in chunks(gone):
-            tx.execute(delete(touchpoints).where(touchpoints.c.touchpoint_id.in_(ids)))
-            tx.execute(delete(visits).where(visits.c.visit_id.in_(ids)))
