@@ -4,6 +4,7 @@ Everything else is plain SQLAlchemy Core and the same on SQLite and PostgreSQL.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Select, Table
@@ -18,26 +19,34 @@ MOST_VALUES = 30_000
 
 def insert_for(tx: Tx, table: Table) -> Any:
     """The dialect's INSERT, which knows ON CONFLICT."""
-    return postgresql.insert(table) if tx.dialect.name == "postgresql" else sqlite.insert(table)
+    return insert_by(tx.dialect.name, table)
+
+
+def insert_by(dialect: str, table: Table) -> Any:
+    """The INSERT of a dialect by its name."""
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
 
 
 def insert_once(tx: Tx, table: Table, rows: Sequence[Row]) -> None:
     """Insert the rows whose key is not there yet; the others are left as they stand."""
     if rows:
-        tx.execute(insert_for(tx, table).on_conflict_do_nothing(), [dict(row) for row in rows])
+        tx.execute(insert_for(tx, table).on_conflict_do_nothing(), list(rows))
 
 
 def upsert(tx: Tx, table: Table, rows: Sequence[Row]) -> None:
     """Insert rows, or replace the columns given of those whose primary key is there. All rows have the same columns."""
-    if not rows:
-        return
-    statement = insert_for(tx, table)
+    if rows:
+        tx.execute(upsert_by(tx.dialect.name, table, tuple(rows[0])), list(rows))
+
+
+@lru_cache(maxsize=256)
+def upsert_by(dialect: str, table: Table, given: tuple[str, ...]) -> Any:
+    """The statement that upsert runs; remembered, for building it costs more than a small batch of rows."""
+    statement = insert_by(dialect, table)
     key = [column.name for column in table.primary_key.columns]
-    given = [name for name in rows[0] if name not in key]
-    statement = statement.on_conflict_do_update(
-        index_elements=key, set_={name: statement.excluded[name] for name in given}
+    return statement.on_conflict_do_update(
+        index_elements=key, set_={name: statement.excluded[name] for name in given if name not in key}
     )
-    tx.execute(statement, [dict(row) for row in rows])
 
 
 def add_up(tx: Tx, table: Table, row: Row, counter: str) -> None:
