@@ -67,7 +67,7 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
     for site in sites:
         retell(tx, site)
         reclassify(tx, site.site_id)
-    tx.execute(insert(hits_waiting).from_select(["seq"], select(hits.c.seq)))
+    wait_again(tx)
     done = 0
     while folded := flow.hits_arrived(tx, batch, credit=False):
         done += folded
@@ -80,6 +80,12 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
         for some in chunks(alone):
             attribute(tx, site.site_id, site.timezone, (), some)
     return done
+
+
+def wait_again(tx: Tx) -> None:
+    """Let every hit of the journal wait for the fold; those that came in meanwhile wait already."""
+    new = select(hits.c.seq).where(hits.c.seq.not_in(select(hits_waiting.c.seq)))
+    tx.execute(insert(hits_waiting).from_select(["seq"], new))
 
 
 def retell(tx: Tx, site: Site) -> None:

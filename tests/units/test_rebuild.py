@@ -2,13 +2,14 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func, select
 
 from tests.walks import START, World
 from tracker import flow
 from tracker.access.sites import site_by_id
+from tracker.db.schema import hits_waiting
 from tracker.db.store import begin
-from tracker.rebuild import rebuild
+from tracker.rebuild import rebuild, wait_again
 
 HOUR = timedelta(hours=1)
 
@@ -26,3 +27,13 @@ def test_whom_a_deal_names_later_keeps_the_owner_that_was_told_in_between(store:
         rebuild(tx, 100)
     assert len(before["contacts"]) == 1
     assert world.facts() == before
+
+
+def test_hits_that_come_in_while_a_rebuild_begins_wait_once(store: Engine) -> None:
+    world = World(store)
+    world.send("v", [world.hit(START, "/")])
+    world.fold()
+    world.send("v", [world.hit(START + HOUR, "/pricing")])
+    with begin(store) as tx:
+        wait_again(tx)
+        assert tx.execute(select(func.count()).select_from(hits_waiting)).scalar_one() == 2
