@@ -73,7 +73,7 @@
           type: "bar",
           stack: "all",
           name: one.name,
-          data: one.values,
+          data: one.values.map((value) => value || null),
           barMaxWidth: 44,
           barCategoryGap: data.labels.length > 20 ? "22%" : "34%",
           itemStyle: { decal: one.tone === "ch-unattributed" ? hatch(surface) : undefined, color: paint(one.tone, "var(--tone)"), borderColor: surface, borderWidth: data.labels.length > 40 ? 0 : 0.5 },
@@ -172,6 +172,7 @@
     const source = document.getElementById(box.dataset.chart);
     const data = source && JSON.parse(source.textContent);
     if (!data || !data.labels.length || !globalThis.echarts) return;
+    data.series = data.series.filter((one) => one.values.some(Boolean));
     box.hidden = false;
     box.tabIndex = 0;
     box.setAttribute("role", "group");
