@@ -11,8 +11,9 @@ from tracker.access.sites import Site
 from tracker.attribution.attribute import touches_of
 from tracker.attribution.path import Touch as PathTouch
 from tracker.attribution.path import path_of
-from tracker.db.schema import contacts, deal_contacts, deal_entries
+from tracker.db.schema import contacts, deal_contacts, deal_entries, deals
 from tracker.db.store import Tx
+from tracker.db.writes import chunks
 from tracker.vocabulary import TouchKind
 
 
@@ -114,3 +115,23 @@ def listed(
 def touch_of(row: Mapping[Any, Any]) -> ListedTouch:
     """A touchpoint's row as the list shows it."""
     return ListedTouch(row["channel"], row["source"], row["medium"], row["campaign"], row["occurred_at"])
+
+
+def person_on(tx: Tx, deal_ids: Sequence[str]) -> dict[str, str]:
+    """Per deal one contact whose journey leads to it: the first that the CRM names, else one of its company."""
+    found: dict[str, str] = {}
+    for some in chunks(deal_ids):
+        by_company = (
+            select(deals.c.deal_id, func.min(contacts.c.contact_id))
+            .join(contacts, contacts.c.company_domain == deals.c.company_domain)
+            .where(deals.c.deal_id.in_(some), contacts.c.site_id == deals.c.site_id)
+            .group_by(deals.c.deal_id)
+        )
+        named = (
+            select(deal_contacts.c.deal_id, func.min(deal_contacts.c.contact_id))
+            .where(deal_contacts.c.deal_id.in_(some))
+            .group_by(deal_contacts.c.deal_id)
+        )
+        for query in (by_company, named):
+            found |= {row[0]: row[1] for row in tx.execute(query)}
+    return found
