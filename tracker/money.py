@@ -47,7 +47,7 @@ def parse_amount(value: str | int | Decimal, currency: str, field: str = "amount
     if not amount.is_finite():
         raise Invalid(f"{str(value)[:40]!r} is not an amount; write 1500.00", field=field)
     if amount < 0:
-        raise Invalid(f"{str(value)[:40]} is negative; send refunds as `refunded`", field=field)
+        raise Invalid(f"{str(value)[:40]} is negative; write 0 or more", field=field)
     if amount.adjusted() > 20:
         raise Invalid(f"{str(value)[:40]} is too large", field=field)
     scaled = amount.scaleb(exponent(currency))
