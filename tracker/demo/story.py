@@ -37,7 +37,7 @@ HOURS = (2, 1, 1, 0, 0, 1, 3, 8, 16, 30, 34, 32, 18, 28, 32, 30, 26, 20, 12, 9, 
 VISITS = ((1, 62), (2, 20), (3, 9), (4, 5), (5, 3), (7, 1))
 WON = "受注 (won)"
 STAGES = ("商談 (meeting)", "提案 (proposal)", "交渉 (negotiation)")
-PLANS = (432_000, 216_000, 696_000, 432_000, 1_176_000, 696_000, 324_000)
+PLANS = (432_000, 216_000, 432_000, 216_000, 1_176_000, 432_000, 216_000)  # twelve months of the plans on /demo/pricing
 TOLD_BY_TOOLS = {"call": (HitKind.CALL, "代表電話 (main line)"), "chat": (HitKind.CHAT, "サイト内チャット (site chat)")}
 BOOTH = ("monozukuri-expo", "event", "ものづくりEXPO")
 
@@ -344,7 +344,7 @@ class Teller:
         self.say_contact(person, i, lead)
         reference = f"D-{2001 + k}"
         n = self.workday(lead + self.random.randrange(2, 9))
-        amount = PLANS[k % len(PLANS)] + 6_000 * self.random.randrange(-6, 13)
+        amount = PLANS[k % len(PLANS)] + 6_000 * self.random.randrange(-4, 13)
         amount = amount // 150 if currency == "USD" else amount
         # The eighth deal names nobody, as in a CRM where sales works by company.
         who: dict[str, Any] = {"contacts": [{"by": "email", "value": person.email}]}

@@ -84,8 +84,8 @@ WAYS = {way.key: way for way in map(_way, table("ways.csv"))}
 
 # What brings a browser for the first time, what brings it back, and what brings back a person who gets our mails.
 OPENERS = {
-    "google_organic": 23, "yahoo_organic": 8, "bing_organic": 2, "google_generic": 10, "google_stock": 4,
-    "yahoo_generic": 6, "youtube_ad": 4, "meta_video": 9, "meta_story": 6, "linkedin_ad": 3, "x_post": 5,
+    "google_organic": 22, "yahoo_organic": 8, "bing_organic": 2, "google_generic": 13, "google_stock": 5,
+    "yahoo_generic": 8, "youtube_ad": 4, "meta_video": 9, "meta_story": 6, "linkedin_ad": 4, "x_post": 5,
     "note_article": 4, "hatena": 1, "youtube_video": 3, "line_account": 1, "chatgpt": 3, "perplexity": 1,
     "gemini": 1, "trade_press": 3, "partner": 1, "direct": 5,
 }  # fmt: skip
