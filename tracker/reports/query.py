@@ -104,21 +104,22 @@ def parse_query(args: Mapping[str, str], site: SiteFacts, today: str | None = No
     )
 
 
-def parse_values(args: Mapping[str, str], query: Query) -> tuple[str, ...] | None:
+def parse_values(args: Mapping[str, str], query: Query, prefix: str = "") -> tuple[str, ...] | None:
     """Which row of a report is meant: a value per dimension of the query, as channel=email&source=news.
 
+    prefix   what stands before each dimension's name
     returns  the values; () for the whole report where none is given; None for unattributed=1
     raises   Invalid: only one of two dimensions is given
     """
     if args.get("unattributed", "") in {"1", "true"}:
         return None
-    given = [name for name in query.by if name in args]
-    if not given:
+    names = [f"{prefix}{name.value}" for name in query.by]
+    missing = [name for name in names if name not in args]
+    if len(missing) == len(names):
         return ()
-    for name in query.by:
-        if name not in args:
-            raise Invalid(f"say which {name}, too", field=name)
-    return tuple(args[name] for name in query.by)
+    if missing:
+        raise Invalid(f"say which {missing[0]}, too", field=missing[0])
+    return tuple(args[name] for name in names)
 
 
 def _period(given: Mapping[str, str], today: str | None) -> tuple[str, str]:
