@@ -31,7 +31,9 @@ class PageArgs(Args):
 class PageOut(Out):
     """A page of a list."""
 
-    next_cursor: str | None = Field(description="Where the next page goes on; null on the last page.")
+    next_cursor: str | None = Field(
+        description="Where the next page goes on; null on the last page.", examples=["WyJjb250YWN0cyIsMTc3NV0"]
+    )
 
 
 def cursor_of(name: str, *key: str | int | datetime) -> str:

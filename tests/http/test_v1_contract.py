@@ -1,0 +1,182 @@
+"""The OpenAPI document: whole, true to what the routes answer, and readable as a page."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from hypothesis.strategies import SearchStrategy
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    negative_data_rejection,
+    response_headers_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from api.v1 import contacts, costs, deals, events
+from tests.world import Program, World
+from tracker.vocabulary import DealStatus, DealType, HitKind
+
+CHECKS = [
+    not_a_server_error,
+    status_code_conformance,
+    content_type_conformance,
+    response_headers_conformance,
+    response_schema_conformance,
+]
+
+
+@pytest.fixture
+def document(world: World) -> dict[str, Any]:
+    answer = world.app.test_client().get("/api/openapi.json")
+    assert answer.status_code == 200
+    found = answer.json
+    assert found is not None
+    return dict(found)
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method.upper(), path, operation
+
+
+def properties(schema: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every property of a schema and of what is inside it."""
+    for name, inner in schema.get("properties", {}).items():
+        yield name, inner
+        yield from properties(inner)
+        yield from properties(inner.get("items", {}))
+
+
+def test_it_is_openapi_3_1_with_a_bearer_token(document: dict[str, Any]) -> None:
+    assert document["openapi"] == "3.1.0"
+    assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"
+    assert all(operation["security"] == [{"token": []}] for _, _, operation in operations(document))
+
+
+def test_it_holds_exactly_the_routes_there_are(world: World, document: dict[str, Any]) -> None:
+    routes = {
+        (method, rule.rule.replace("<", "{").replace(">", "}"))
+        for rule in world.app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        if rule.rule.startswith("/api/v1/")
+    }
+    assert {(method, path) for method, path, _ in operations(document)} == routes
+    assert len(routes) == 13
+
+
+def test_each_operation_has_an_id_a_tag_a_summary_and_an_example(document: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(ids) == len(set(ids))
+    tags = {tag["name"] for tag in document["tags"]}
+    for method, _, operation in operations(document):
+        assert set(operation["tags"]) <= tags
+        assert operation["summary"].endswith(".")
+        assert operation["x-codeSamples"][0]["source"].startswith("curl ")
+        if method != "GET":
+            assert operation["requestBody"]["required"] is True
+            assert operation["requestBody"]["content"]["application/json"]["example"]
+
+
+def test_each_field_and_parameter_is_described_with_an_example(document: dict[str, Any]) -> None:
+    bare = []
+    for model, schema in document["components"]["schemas"].items():
+        for name, field in properties(schema):
+            whole = json.dumps(field)
+            is_nested = "$ref" in whole or field.get("type") == "array"
+            if "description" not in field or not (is_nested or "examples" in whole or "enum" in whole):
+                bare.append(f"{model}.{name}")
+    for _, path, operation in operations(document):
+        bare += [f"{path} {one['name']}" for one in operation["parameters"] if "description" not in one]
+    assert bare == []
+
+
+def test_each_operation_documents_its_problems(document: dict[str, Any]) -> None:
+    for method, _, operation in operations(document):
+        expected = {"401", "404", "422", "429"} | ({"413", "415"} if method != "GET" else set())
+        assert expected <= set(operation["responses"])
+        for code, answer in operation["responses"].items():
+            if code >= "400":
+                assert list(answer["content"]) == ["application/problem+json"]
+    conflicts = {one["operationId"] for _, _, one in operations(document) if "409" in one["responses"]}
+    assert conflicts == {"put_contact", "put_deal"}
+
+
+def test_words_in_the_contract_are_those_that_are_stored(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    assert schemas["Deal"]["properties"]["status"]["enum"] == [word.value for word in DealStatus]
+    assert schemas["Deal"]["properties"]["type"]["enum"] == [word.value for word in DealType]
+    assert schemas["EventIn"]["properties"]["kind"]["enum"] == [word.value for word in HitKind]
+
+
+def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any]) -> None:
+    text = json.dumps(document)
+    for part in text.split('"$ref": "')[1:]:
+        assert part.split('"', 1)[0].rsplit("/", 1)[1] in document["components"]["schemas"]
+
+
+def test_the_examples_work(world: World, crm: Program) -> None:
+    world.clock.forward(days=30)
+    assert crm.put("/contacts", contacts.EXAMPLE).status_code == 201
+    assert crm.put("/deals/D-1", deals.EXAMPLE).status_code == 201
+    assert crm.put("/costs", costs.EXAMPLE).status_code == 200
+    assert crm.post("/events", events.EXAMPLE).status_code == 202
+
+
+def test_the_page_shows_every_route_field_and_error_without_script(world: World, document: dict[str, Any]) -> None:
+    answer = world.app.test_client().get("/api/docs")
+    assert answer.status_code == 200
+    page = answer.text
+    for method, path, operation in operations(document):
+        assert f">{method}</span> <code>{path}</code>" in page
+        assert f'id="{operation["operationId"]}"' in page
+    for code in (400, 401, 404, 409, 413, 415, 422, 429, 500, 503):
+        assert f'id="problem-{code}"' in page
+    for name in ("costs[].amount_minor", "events[].contact.email", "first_channel", "lookback_days"):
+        assert f"<code>{name}</code>" in page
+    for unwanted in ("<script>", "style=", "onclick", "javascript:"):
+        assert unwanted not in page
+    assert "人と売上がどこから来たか" in page
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
+def test_whatever_is_sent_the_answer_is_as_documented(world: World, crm: Program, mode: GenerationMode) -> None:
+    known = {"contact_id": world.walk(), "reference": "D-1"}
+    crm.put("/deals/D-1", {"amount": 1, "status": "won", "contacts": [{"id": known["contact_id"]}]})
+    schema = schemathesis.openapi.from_wsgi("/api/openapi.json", world.app)
+    is_valid = mode is GenerationMode.POSITIVE
+    n = 0
+    for found in schema.get_all_operations():
+        operation = found.ok()
+        wanted = {name: value for name, value in known.items() if f"{{{name}}}" in operation.path}
+        path = wanted if is_valid and operation.method == "get" else None
+        answers_as_documented(operation.as_strategy(generation_mode=mode, path_parameters=path), world.token, is_valid)
+        n += 1
+    assert n == 13
+
+
+def answers_as_documented(cases: SearchStrategy[schemathesis.Case], token: str, is_valid: bool) -> None:
+    headers = {"Authorization": f"Bearer {token}"}
+
+    @hypothesis.given(case=cases)
+    @settings(
+        max_examples=8,
+        deadline=None,
+        database=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    def each(case: schemathesis.Case) -> None:
+        if is_valid:
+            case.query.pop("site", None)  # any other site is 404, and that would be the whole test
+        checks = CHECKS if is_valid else [*CHECKS, negative_data_rejection]
+        case.validate_response(case.call(headers=headers), checks=checks, headers=headers)
+
+    each()
