@@ -106,7 +106,7 @@ class Contact(Out):
     updated_at: At = Field(description="When what is known last changed, by the CRM's clock.")
     journey_url: str = Field(
         description="The page with the person's journey, for people who log in.",
-        examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f"],
+        examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f?site=demo"],
     )
 
 
@@ -243,5 +243,5 @@ def contact_out(contact: records.Contact) -> Contact:
 def journey_url(contact_id: str) -> str:
     """The address of the contact's page."""
     if "pages.contact" in current_app.view_functions:
-        return url_for("pages.contact", contact_id=contact_id, _external=True)
+        return url_for("pages.contact", contact_id=contact_id, site=token_site().key, _external=True)
     return f"{request.host_url}contacts/{contact_id}"

@@ -179,9 +179,8 @@ def problem_response(code: int) -> dict[str, Any]:
 
 def curl(method: str, sample: str, example: Mapping[str, Any] | None) -> str:
     """An example for the command line; $MINAMOTO is the server's address, $TOKEN the token."""
-    lines = [f'curl "$MINAMOTO/api/v1{sample}" -H "Authorization: Bearer $TOKEN"']
-    if method != "GET":
-        lines[0] = lines[0].replace("curl ", f"curl -X {method} ", 1)
+    verb = "" if method == "GET" else f" -X {method}"
+    lines = [f'curl{verb} "$MINAMOTO/api/v1{sample}"', '  -H "Authorization: Bearer $TOKEN"']
     if example is not None:
         lines.append("  -H 'Content-Type: application/json'")
         lines.append(f"  -d {shlex.quote(json.dumps(example, ensure_ascii=False, indent=2))}")
@@ -225,7 +224,8 @@ def finish(spec: dict[str, Any] | str) -> dict[str, Any] | str:
     }
     for operations in spec["paths"].values():
         for one in operations.values():
-            one["parameters"] = [parameter_of(parameter) for parameter in one["parameters"]]
+            parameters = [parameter_of(parameter) for parameter in one["parameters"]]
+            one["parameters"] = sorted(parameters, key=lambda one: (one["in"] != "path", one["name"] == "site"))
             if "requestBody" in one:
                 one["requestBody"]["required"] = True
     prefix = "#/components/schemas/"

@@ -76,7 +76,7 @@ class ContactRef(Body):
 class DealIn(Body):
     """What a CRM says of a deal. Fields that are not given stay as they are."""
 
-    name: Line | None = Field(None, description="Null takes it away.", examples=["Tea house"])
+    name: Line | None = Field(None, description="The deal's name. Null takes it away.", examples=["Tea house"])
     amount: Amount | None = Field(
         None,
         description="Amount before refunds in major units, as a decimal string or a number, read exactly and never "
@@ -99,7 +99,7 @@ class DealIn(Body):
     )
     pipeline: Line | None = Field(None, description="The CRM's pipeline. Null takes it away.", examples=["sales"])
     stage: Line | None = Field(None, description="The CRM's stage. Null takes it away.", examples=["offer"])
-    status: Status | None = Field(None, description="A new deal is open.", examples=["won"])
+    status: Status | None = Field(None, description="Where it stands; a new deal is open.", examples=["won"])
     type: Type | None = Field(
         None, description="What it is to the customer base. A new deal is `new`.", examples=["new"]
     )

@@ -107,7 +107,7 @@ class Counted(Out):
     lead_form: str | None = Field(description="Name, else id, of the form that did.", examples=["contact"])
     journey_url: str = Field(
         description="The page with the journey.",
-        examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f"],
+        examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f?site=demo"],
     )
     notes: list[NoteOut] = Field(description="What the reader should know.")
 

@@ -167,7 +167,7 @@ def answers_as_documented(cases: SearchStrategy[schemathesis.Case], token: str, 
 
     @hypothesis.given(case=cases)
     @settings(
-        max_examples=8,
+        max_examples=6,
         deadline=None,
         database=None,
         derandomize=True,

@@ -120,16 +120,12 @@ def named_contacts(tx: Tx, site_id: int, kind: IdentifierKind, value: str) -> li
     query = (
         select(contacts)
         .join(identifiers, identifiers.c.contact_id == contacts.c.contact_id)
-        .where(
-            identifiers.c.site_id == site_id, identifiers.c.kind == kind.value, identifiers.c.value == value
-        )
+        .where(identifiers.c.site_id == site_id, identifiers.c.kind == kind.value, identifiers.c.value == value)
     )
     return contacts_of(tx, tx.execute(query).mappings().all())
 
 
-def list_contacts(
-    tx: Tx, site_id: int, limit: int, after: tuple[datetime, str] | None = None
-) -> list[Contact]:
+def list_contacts(tx: Tx, site_id: int, limit: int, after: tuple[datetime, str] | None = None) -> list[Contact]:
     """Contacts of a site, the newest lead first.
 
     after  (lead_at, contact_id) of the last one that was read
@@ -156,8 +152,7 @@ def contacts_of(tx: Tx, rows: Sequence[Mapping[Any, Any]]) -> list[Contact]:
             emails.setdefault(contact_id, []).append(value)
     same = [name for name in Contact.__dataclass_fields__ if name != "emails"]
     return [
-        Contact(emails=tuple(emails.get(row["contact_id"], ())), **{name: row[name] for name in same})
-        for row in rows
+        Contact(emails=tuple(emails.get(row["contact_id"], ())), **{name: row[name] for name in same}) for row in rows
     ]
 
 
