@@ -57,7 +57,8 @@ def take() -> Response:
     context = here()
     now = context.now()
     limit = context.settings.max_beacon_bytes
-    if request.content_length is None or request.content_length > limit:
+    # A body that does not tell its length could be without end; browsers always tell.
+    if "Transfer-Encoding" in request.headers or (request.content_length or 0) > limit:
         with begin(context.engine) as tx:
             count_refusal(tx, 0, Refusal.TOO_LARGE, now)
         return answer_for(Refusal.TOO_LARGE, 0)
