@@ -3,7 +3,7 @@
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import request
+from flask import g, request
 
 from api.context import here
 from api.languages import chosen
@@ -27,9 +27,14 @@ def say(en: str, ja: str) -> str:
     return ja if chosen() == "ja" else en
 
 
+@routes.before_request
+def find() -> None:
+    """Find the demo's site before a page is made; an error page, too, is made with what stands below."""
+    with reading(here().engine) as tx:
+        g.demo_key = demo_site(tx).key
+
+
 @routes.context_processor
 def shared() -> dict[str, Any]:
     """What every template of the demo uses."""
-    with reading(here().engine) as tx:
-        site_key = demo_site(tx).key
-    return {"t": say, "site_key": site_key, "here_path": request.path}
+    return {"t": say, "site_key": g.get("demo_key", ""), "here_path": request.path}
