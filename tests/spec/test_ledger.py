@@ -105,7 +105,12 @@ def test_a_deal_that_contradicts_itself_is_refused(told: str, field: str) -> Non
 
 statuses = st.sampled_from([status.value for status in DealStatus])
 words = st.fixed_dictionaries(
-    {}, optional={"status": statuses, "amount": st.integers(500, 900).map(str), "refunded": st.integers(0, 500).map(str)}
+    {},
+    optional={
+        "status": statuses,
+        "amount": st.integers(500, 900).map(str),
+        "refunded": st.integers(0, 500).map(str),
+    },
 )
 
 

@@ -62,7 +62,10 @@ def attribute(tx: Tx, site_id: int, timezone: str, contact_ids: Iterable[str], d
     """Derive anew the conversions and paths of these contacts, of these deals, and of the deals the contacts are on."""
     people = sorted(set(contact_ids))
     for some in chunks(people):
-        lock(tx, select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id))
+        lock(
+            tx,
+            select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id),
+        )
     concerned = set(deal_ids) | deals_of(tx, site_id, people)
     found = [conversion for some in chunks(people) for conversion in of_contacts(tx, some)]
     found += [conversion for some in chunks(sorted(concerned)) for conversion in of_deals(tx, site_id, some)]
@@ -73,9 +76,7 @@ def deals_of(tx: Tx, site_id: int, people: Sequence[str]) -> set[str]:
     """The deals these contacts are on: named by the CRM, or, where it names nobody, by their company."""
     found: set[str] = set()
     for some in chunks(people):
-        found |= set(
-            tx.execute(select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id.in_(some))).scalars()
-        )
+        found |= set(tx.execute(select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id.in_(some))).scalars())
         found |= set(
             tx.execute(
                 select(deals.c.deal_id)
@@ -95,7 +96,8 @@ def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
     """The lead events of these contacts, and each once as a new lead."""
     rows = tx.execute(
         select(identifications).where(
-            identifications.c.contact_id.in_(people), identifications.c.kind.in_([kind.value for kind in LEAD_EVENTS])
+            identifications.c.contact_id.in_(people),
+            identifications.c.kind.in_([kind.value for kind in LEAD_EVENTS]),
         )
     ).mappings()
     found = [
@@ -134,9 +136,7 @@ def of_deals(tx: Tx, site_id: int, deal_ids: Sequence[str]) -> list[Conversion]:
             people = colleagues(tx, site_id, deal["company_domain"])
         common = {"people": tuple(people), "deal_id": deal_id, "by_company": by_company and bool(people)}
         found.append(
-            Conversion(
-                derive("deal_created", deal_id), ConversionKind.DEAL_CREATED, deal["created_at"], **common
-            )
+            Conversion(derive("deal_created", deal_id), ConversionKind.DEAL_CREATED, deal["created_at"], **common)
         )
         if deal_id in closings:
             is_won = deal["status"] == DealStatus.WON
@@ -262,7 +262,8 @@ def rows_of_path(conversion: Mapping[str, Any], touches: Sequence[Mapping[Any, A
     """The flat rows of one conversion's path."""
     by_id = {row["touchpoint_id"]: row for row in touches}
     ordered = path_of(
-        [Touch(row["touchpoint_id"], row["hit_id"], row["occurred_at"]) for row in touches], conversion["occurred_at"]
+        [Touch(row["touchpoint_id"], row["hit_id"], row["occurred_at"]) for row in touches],
+        conversion["occurred_at"],
     )
     return [
         {
