@@ -1,7 +1,9 @@
 """The OpenAPI document: whole, true to what the routes answer, and readable as a page."""
 
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -21,6 +23,7 @@ from schemathesis.specs.openapi.checks import (
 
 from api.v1 import contacts, costs, deals, events
 from tests.world import Program, World
+from tracker.reports.journey import NOTES
 from tracker.vocabulary import DealStatus, DealType, HitKind
 
 CHECKS = [
@@ -180,3 +183,17 @@ def answers_as_documented(cases: SearchStrategy[schemathesis.Case], token: str, 
         case.validate_response(case.call(headers=headers), checks=checks, headers=headers)
 
     each()
+
+
+def test_each_routes_example_stands_in_the_docs(document: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs/http-api.md").read_text(encoding="utf-8")
+    samples = [operation["x-codeSamples"][0]["source"] for _, _, operation in operations(document)]
+    assert [sample for sample in samples if f"```sh\n{sample}\n```" not in page] == []
+
+
+def test_each_field_for_the_crm_stands_in_the_docs(document: dict[str, Any]) -> None:
+    page = (Path(__file__).parents[2] / "docs/crm-fields.md").read_text(encoding="utf-8")
+    names = set(document["components"]["schemas"]["Attribution"]["properties"])
+    once = {re.sub("^(lead|last)_", "first_", name) for name in names}
+    wanted = {name if name in names else name.replace("first_", "lead_", 1) for name in once}
+    assert [name for name in sorted(wanted | set(NOTES)) if f"`{name}`" not in page] == []
