@@ -4,6 +4,7 @@ On SQLite there is one process, because two writers would starve each other; on 
 """
 
 import logging
+import socket
 import threading
 from typing import Any
 
@@ -38,8 +39,25 @@ def load_web_and_work() -> Any:
     return app
 
 
+def check_port(host: str, port: int) -> None:
+    """Refuse a port where somebody listens: granian would share it, and half of the requests would go to the other.
+
+    raises  Invalid
+    """
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise Invalid(
+            f"cannot listen on {host}:{port} ({error.strerror}); choose another --port", field="port"
+        ) from error
+
+
 def serve(own: Settings, host: str, port: int, *, workers: int, with_work: bool) -> None:
-    """Serve until interrupted. raises Invalid: several processes on SQLite."""
+    """Serve until interrupted. raises Invalid: several processes on SQLite, or a port that is taken."""
+    check_port(host, port)
     if workers > 1 and make_url(own.database_url).get_backend_name() == "sqlite":
         raise Invalid("SQLite has one writing process; use PostgreSQL for --workers above 1", field="workers")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
