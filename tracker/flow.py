@@ -16,6 +16,7 @@ from tracker.attribution.attribute import attribute, deals_of
 from tracker.clock import parse_instant
 from tracker.db.schema import crm_changes, identifiers
 from tracker.db.store import Tx
+from tracker.db.writes import lock_names
 from tracker.deals.record import DealSaid, hear, history, record
 from tracker.errors import Conflict, Invalid
 from tracker.identity.normalise import email_of
@@ -108,12 +109,13 @@ def contact_said(
     raises  Conflict: the identifiers are two contacts'
     """
     email, crm_id = fields.get("email"), fields.get("crm_id")
+    lock_names(tx, [name_to_lock(site, "email", email), name_to_lock(site, "crm_id", crm_id)])
     known = owner_of(tx, site.site_id, email, crm_id)
     before = deals_of(tx, site.site_id, [known]) if known else set()
     since = parse_instant(fields["created_at"], "created_at") if fields.get("created_at") else changed_at
     contact_id = contact_named(tx, site, "email" if email else "crm_id", email or crm_id or "", since, fields)
     said = crm_says(tx, [contact_id]).get(contact_id, {})
-    if any(said.get(name) != value for name, value in fields.items()):
+    if is_news(said, fields):
         row = {
             "site_id": site.site_id,
             "kind": CrmChangeKind.CONTACT.value,
@@ -125,6 +127,18 @@ def contact_said(
         tx.execute(insert(crm_changes), [row])
     contacts_changed(tx, site, {contact_id}, before)
     return contact_id, known is None
+
+
+def is_news(said: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """Whether a CRM's words add to what it said of a contact before; of properties only those given count."""
+    given = {**fields, **{f"properties {name}": value for name, value in fields.get("properties", {}).items()}}
+    known = {**said, **{f"properties {name}": value for name, value in said.get("properties", {}).items()}}
+    return any(known.get(name) != value for name, value in given.items() if name != "properties")
+
+
+def name_to_lock(site: Site, by: str, value: str | None) -> str:
+    """What stands for a deal or an identifier that may have no row yet."""
+    return f"{site.site_id} {by} {value or ''}"
 
 
 def contact_named(
@@ -162,6 +176,8 @@ def deal_said(
 
     raises  Invalid: the deal would contradict itself; nothing is kept
     """
+    refs = [name_to_lock(site, ref["by"], ref["value"]) for ref in fields.get("contacts", ())]
+    lock_names(tx, [name_to_lock(site, "deal", reference), *refs])
     is_first = not history(tx, site.site_id, reference)
     if is_first and not fields.get("currency"):
         if site.currency is None:

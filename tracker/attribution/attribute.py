@@ -61,15 +61,44 @@ class Conversion:
 def attribute(tx: Tx, site_id: int, timezone: str, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
     """Derive anew the conversions and paths of these contacts, of these deals, and of the deals the contacts are on."""
     people = sorted(set(contact_ids))
-    for some in chunks(people):
-        lock(
-            tx,
-            select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id),
-        )
-    concerned = set(deal_ids) | deals_of(tx, site_id, people)
+    concerned = hold(tx, site_id, people, set(deal_ids))
     found = [conversion for some in chunks(people) for conversion in of_contacts(tx, some)]
     found += [conversion for some in chunks(sorted(concerned)) for conversion in of_deals(tx, site_id, some)]
     store(tx, site_id, timezone, found, people, sorted(concerned))
+
+
+def hold(tx: Tx, site_id: int, people: Sequence[str], deal_ids: set[str]) -> set[str]:
+    """Hold these contacts, the deals they are on and the others on those, until the transaction ends; give the deals.
+
+    Whoever works on one of them at the same time waits, and then sees what was written here: without that, two
+    transactions would each derive a path that lacks the other's touch.
+    """
+    known: set[str] | None = None
+    concerned = deal_ids | deals_of(tx, site_id, people)
+    while known != concerned:
+        known = concerned
+        for some in chunks(sorted(set(people) | people_on(tx, site_id, known))):
+            query = select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some))
+            lock(tx, query.order_by(contacts.c.contact_id))
+        for some in chunks(sorted(known)):
+            lock(tx, select(deals.c.deal_id).where(deals.c.deal_id.in_(some)).order_by(deals.c.deal_id))
+        concerned = known | deals_of(tx, site_id, people)
+    return concerned
+
+
+def people_on(tx: Tx, site_id: int, deal_ids: Iterable[str]) -> set[str]:
+    """Everybody on these deals: named by the CRM, or of the company of a deal."""
+    found: set[str] = set()
+    for some in chunks(sorted(deal_ids)):
+        named = select(deal_contacts.c.contact_id).where(deal_contacts.c.deal_id.in_(some))
+        found |= set(tx.execute(named).scalars())
+        of_company = (
+            select(contacts.c.contact_id)
+            .join(deals, deals.c.company_domain == contacts.c.company_domain)
+            .where(deals.c.deal_id.in_(some), contacts.c.site_id == site_id)
+        )
+        found |= set(tx.execute(of_company).scalars())
+    return found
 
 
 def deals_of(tx: Tx, site_id: int, people: Sequence[str]) -> set[str]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, Table
+from sqlalchemy import Select, Table, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from tracker.db.store import Tx
@@ -66,9 +66,19 @@ def skip_claimed(tx: Tx, query: Select[Any]) -> Select[Any]:
 
 
 def lock(tx: Tx, query: Select[Any]) -> None:
-    """Wait for and hold the rows that a query finds until the transaction ends; order the query to avoid deadlock."""
+    """Wait for and hold the rows that a query finds until the transaction ends; order the query to avoid deadlock.
+
+    Whoever only refers to such a row (a foreign key) is not kept waiting. SQLite has one writer anyway.
+    """
     if tx.dialect.name == "postgresql":
-        tx.execute(query.with_for_update()).all()
+        tx.execute(query.with_for_update(key_share=True)).all()
+
+
+def lock_names(tx: Tx, names: Iterable[str]) -> None:
+    """Wait for and hold these names until the transaction ends: for what has no row yet that could be locked."""
+    if tx.dialect.name == "postgresql":
+        for name in sorted(set(names)):
+            tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
 
 
 def chunks(values: Iterable[Any], size: int = 500) -> Iterable[list[Any]]:
