@@ -72,9 +72,9 @@ def create_app(
     for room in (errors, headers, languages, trust, website, v1, pages):
         room.register(app)
     if settings.demo:
-        from api import demo
+        from api.demo import register as register_demo
 
-        demo.register(app)
+        register_demo(app)
     return app
 
 

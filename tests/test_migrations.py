@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, inspect, text
+from sqlalchemy import CheckConstraint, Engine, inspect, text
 
 from tracker.access.sites import add_site, all_sites
 from tracker.db.schema import metadata
@@ -23,7 +23,8 @@ def test_the_migrations_make_the_tables_of_the_schema(store: Engine) -> None:
 def test_checks_and_collations_are_those_of_the_schema(store: Engine) -> None:
     inspector = inspect(store)
     for table in metadata.tables.values():
-        expected = {constraint.name for constraint in table.constraints if type(constraint).__name__ == "CheckConstraint"}
+        checks = (constraint for constraint in table.constraints if isinstance(constraint, CheckConstraint))
+        expected = {check.name for check in checks}
         assert {check["name"] for check in inspector.get_check_constraints(table.name)} == expected, table.name
 
 

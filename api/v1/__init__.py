@@ -2,8 +2,9 @@
 
 from flask import Flask
 
-from api.v1 import contacts, costs, deals, docs, events, journeys, reports
+from api.v1 import contacts, costs, deals, events, journeys, reports
 from api.v1.contract import publish, routes
+from api.v1.docs import routes as docs_routes
 
 # The views declare themselves on `routes` when their module is read.
 ROOMS = (contacts, journeys, deals, costs, events, reports)
@@ -13,4 +14,4 @@ def register(app: Flask) -> None:
     """Add the API's routes, its OpenAPI document and the docs page."""
     publish(app)
     app.register_blueprint(routes)
-    app.register_blueprint(docs.routes)
+    app.register_blueprint(docs_routes)

@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import Engine, func, select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from tests.walks import START, World
 from tracker import flow
 from tracker.access.sites import site_by_id
 from tracker.db.schema import contacts, deals, hits, identifiers, touchpoints, visit_hits
 from tracker.db.store import begin, reading
-from tracker.errors import Conflict
+from tracker.errors import Conflict, MinamotoError
 from tracker.rebuild import rebuild, waiting
 
 ROUNDS = 12
@@ -23,12 +23,12 @@ PEOPLE = [f"p{n}@kyoto.example" for n in range(4)]
 
 def together(*works: Callable[[], None]) -> None:
     """Do these at the same time; an error in one fails the test."""
-    errors: list[BaseException] = []
+    errors: list[Exception] = []
 
     def run(work: Callable[[], None]) -> None:
         try:
             work()
-        except BaseException as error:
+        except (AssertionError, MinamotoError, SQLAlchemyError, threading.BrokenBarrierError) as error:
             errors.append(error)
 
     threads = [threading.Thread(target=run, args=(work,)) for work in works]

@@ -57,7 +57,8 @@ def test_a_rebuild_gives_the_same_rows(store: Engine) -> None:
     world = World(store)
     walk(world)
     before = world.facts()
-    assert before["conversions"] and before["paths"]
+    assert before["conversions"]
+    assert before["paths"]
     with begin(store) as tx:
         rebuild(tx, 2)
     assert world.facts() == before

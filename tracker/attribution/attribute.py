@@ -194,7 +194,7 @@ def wins_of(tx: Tx, deal_ids: Sequence[str]) -> dict[str, datetime]:
         )
         .order_by(deal_entries.c.deal_id, deal_entries.c.position)
     )
-    return {deal_id: occurred_at for deal_id, occurred_at in rows}
+    return {row.deal_id: row.occurred_at for row in rows}
 
 
 def colleagues(tx: Tx, site_id: int, company_domain: str) -> list[str]:
