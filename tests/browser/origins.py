@@ -144,10 +144,11 @@ class Website(Origin):
 
 
 class Collector(Origin):
-    """Serves /m.js and takes beacons at /m/e, both under any prefix; can be broken in three ways."""
+    """Serves /m.js and takes beacons at /m/e, both under any prefix, and a page; can be broken in three ways."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.page = ""
         self.status = 204
         self.deaf = False  # hangs up without an answer
         self.slow = Event()  # answers when it is set
@@ -157,6 +158,8 @@ class Collector(Origin):
         if request.path.endswith("/m.js"):
             script = SNIPPET.read_text(encoding="utf-8")
             self.send(to, 200, script, Content_Type="text/javascript; charset=utf-8")
+        elif request.path == "/page":
+            self.send(to, 200, self.page, Content_Type="text/html; charset=utf-8")
         elif self.deaf and request.method == "POST":
             to.close_connection = True
         else:

@@ -105,8 +105,8 @@ WHOSE = [
         {"phone": "03-1234-5678"},
     ),
     ("both", BOTH, {"email": "a@b.test", "phone": "090-1234-5678"}),
-    ("sign-up, two passwords", BOTH + LOG_IN + LOG_IN, A),
-    ("sign-up, new password", BOTH + '<input type="password" autocomplete="new-password" value="hunter2-hunter2">', A),
+    ("two passwords", BOTH + LOG_IN + LOG_IN, A),
+    ("new password", BOTH + '<input type="password" autocomplete="new-password" value="hunter2-hunter2">', A),
     ("register", BOTH + LOG_IN, A),
     # Nobody:
     ("log-in", BOTH + LOG_IN, None),
@@ -141,7 +141,7 @@ def test_it_finds_whose_form_it_was_and_nothing_else(page: Page, website: Websit
     for nth, (case, fields, _) in enumerate(WHOSE):
         here = fields.replace("ID", f"id{nth}").replace("FORM", f"form{nth}")
         more = ' data-m-form="off"' if case == "off" else ""
-        start = f'<form id="form{nth}" method="post" target="void" action="/{case.split(",")[0]}?no#no"{more}>'
+        start = f'<form id="form{nth}" method="post" target="void" action="/{case}?no#no"{more}>'
         body += f"{start}{here}<button>Go</button></form>"
     website.put("/", body, title="Forms")
     page.goto(website.at())
@@ -248,9 +248,13 @@ def test_a_form_that_posts_by_fetch_counts_once_per_view(page: Page, website: We
         page.wait_for_function("document.title === 'done'")
     page.fill("input", "other@b.test")
     page.click("button")
+    page.evaluate("history.pushState({}, '', '/later')")
+    page.fill("input", "a@b.test")
+    page.click("button")
     page.goto(website.at("/thanks"))
-    hits = formed(collector)
-    assert [hit["identifiers"]["email"] for hit in hits] == ["a@b.test", "other@b.test"]
+    told = [(hit["url"], hit["identifiers"]["email"]) for hit in formed(collector)]
+    here, later = website.at("/"), website.at("/later")
+    assert told == [(here, "a@b.test"), (here, "other@b.test"), (later, "a@b.test")]
     assert website.posts()[0].form() == {"email": "a@b.test"}
 
 
@@ -307,6 +311,22 @@ def test_a_form_that_a_script_submits_counts_once(
     page.wait_for_url("**/thanks")
     assert len(formed(collector)) == 1
     assert len(website.posts()) == 1
+
+
+def test_a_form_counts_even_if_the_page_goes_in_the_same_moment(
+    page: Page, website: Website, collector: Collector
+) -> None:
+    put(website, form('<input type="email" name="email" value="a@b.test">'))
+    page.goto(website.at())
+    collector.hit("page")
+    told = page.evaluate("""() => {
+        const told = [];
+        window.fetch = (address, how) => { told.push(how.body); return Promise.reject(new Error('gone')) };
+        document.forms[0].requestSubmit();
+        dispatchEvent(new Event('pagehide'));
+        return told;
+    }""")
+    assert [json.loads(body)["hits"][0]["kind"] for body in told] == ["form"]
 
 
 def test_a_late_form_counts(page: Page, website: Website, collector: Collector) -> None:
