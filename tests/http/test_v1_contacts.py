@@ -51,6 +51,16 @@ def test_the_same_words_again_are_200_and_add_nothing(world: World, crm: Program
         assert tx.execute(select(func.count()).select_from(crm_changes)).scalar() == 1
 
 
+def test_some_of_the_same_words_again_add_nothing_either(world: World, crm: Program) -> None:
+    first = crm.put("/contacts", {**HANA, "properties": {"a": 1, "b": "x"}}).json
+    world.clock.forward(days=1)
+    for words in ({"properties": {"a": 1}}, {"properties": {}}, {"name": "Hana Sato"}, {"phone": None}):
+        assert crm.put("/contacts", {"crm_id": "003-17", **words}).json == first
+    changed = crm.put("/contacts", {"crm_id": "003-17", "properties": {"a": 2}}).json
+    assert changed is not None
+    assert changed["properties"] == {"a": 2, "b": "x"}
+
+
 def test_fields_not_given_stay_and_null_takes_away(crm: Program) -> None:
     crm.put("/contacts", {**HANA, "phone": "+81 3 1234 5678", "properties": {"a": 1, "b": 2}})
     amended = crm.put("/contacts", {"crm_id": "003-17", "name": None, "properties": {"b": 3}}).json
