@@ -5,6 +5,7 @@ chat or an offline event is a touch of a contact, with the source that the clien
 """
 
 import hashlib
+import ipaddress
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, Self
@@ -157,6 +158,8 @@ class EventIn(Body):
             raise refuse(f"is missing: a {self.kind} is somebody's", "contact")
         if self.form is not None and self.kind != "form":
             raise refuse("is only a form's", "form")
+        if self.ip is not None and not is_ip(self.ip):
+            raise refuse("is no IP address", "ip")
         if self.props is not None and len(self.props) > MOST_PROPS:
             raise refuse(f"has more than {MOST_PROPS} entries", "props")
         return self
@@ -323,3 +326,12 @@ def is_address(url: str | None) -> bool:
         return parts.scheme.lower() in ("http", "https") and bool(parts.hostname)
     except ValueError:
         return False
+
+
+def is_ip(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
