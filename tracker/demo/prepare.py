@@ -170,11 +170,10 @@ def hit_of(meeting: Meeting) -> Hit:
 
 def log_in(engine: Engine, folder: Path, now: datetime) -> str:
     """The demo user's password, kept in the folder; the user is made, or given this password, if need be."""
-    path = folder / LOGIN_FILE
-    kept = path.read_text("utf-8").split() if path.is_file() else []
-    password = kept[-1] if kept else secrets.token_urlsafe(12)
-    if not kept:
-        keep(path, f"{USER} {password}\n")
+    known = password_of(folder)
+    password = known or secrets.token_urlsafe(12)
+    if not known:
+        keep(folder / LOGIN_FILE, f"{USER} {password}\n")
     with begin(engine) as tx:
         if check_password(tx, USER, password) is not None:
             return password
@@ -202,6 +201,12 @@ def let_in(engine: Engine, folder: Path, now: datetime) -> str:
 def folder_of(own: Settings) -> Path:
     """The folder of the demo that these settings are for."""
     return Path(make_url(own.database_url).database or "").parent
+
+
+def password_of(folder: Path) -> str | None:
+    """The demo user's password that is kept in a demo's folder; None if there is none."""
+    path = folder / LOGIN_FILE
+    return next(reversed(path.read_text("utf-8").split()), None) if path.is_file() else None
 
 
 def token_of(folder: Path) -> str | None:
