@@ -39,7 +39,11 @@ class Newcomer:
     """A browser at the demo, and what is behind it."""
 
     def __init__(self, folder: Path) -> None:
-        own, links = prepare(folder, 8000, NOW, lambda _: None, days=10)
+        with pytest.MonkeyPatch.context() as patch:  # preparing sets them for the server
+            patch.setenv("MINAMOTO_DATABASE_URL", "")
+            patch.setenv("MINAMOTO_DEMO", "")
+            own, links = prepare(folder, 8000, NOW, lambda _: None, days=10)
+        settings.cache_clear()
         self.own, self.links = own, dict(links)
         self.store = connect(own.database_url)
         self.clock = Clock(NOW + timedelta(hours=1))
@@ -86,13 +90,9 @@ class Newcomer:
 @pytest.fixture(scope="module")
 def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Newcomer]:
     """A demo of ten days; its tests leave nothing behind that another one of them would stumble over."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MINAMOTO_DATABASE_URL", "")
-        patch.setenv("MINAMOTO_DEMO", "")
-        one = Newcomer(tmp_path_factory.mktemp("demo"))
-        yield one
-        one.store.dispose()
-    settings.cache_clear()
+    one = Newcomer(tmp_path_factory.mktemp("demo"))
+    yield one
+    one.store.dispose()
 
 
 class Inline(HTMLParser):

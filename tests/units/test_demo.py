@@ -52,23 +52,24 @@ class Demo:
     engine: Engine
 
 
-@pytest.fixture(scope="module")
-def environment() -> Iterator[pytest.MonkeyPatch]:
-    """The process's environment, put back in the end: preparing a demo sets variables for the server."""
+def prepared(folder: Path, now: datetime = NOW, days: int = DAYS) -> tuple[Settings, dict[str, str]]:
+    """Prepare a demo, and put back the process's environment, which preparing sets for the server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINAMOTO_DATABASE_URL", "")
         patch.setenv("MINAMOTO_DEMO", "")
-        yield patch
+        own, links = prepare(folder, 8000, now, ignore, days=days)
+        assert settings() == own  # what the server's process will read
     settings.cache_clear()
+    return own, dict(links)
 
 
 @pytest.fixture(scope="module")
-def ready(environment: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """A demo with a short history, to be read only."""
     folder = tmp_path_factory.mktemp("demo")
-    own, links = prepare(folder, 8000, NOW, ignore, days=DAYS)
+    own, links = prepared(folder)
     engine = connect(own.database_url)
-    yield Demo(folder, own, dict(links), engine)
+    yield Demo(folder, own, links, engine)
     engine.dispose()
 
 
@@ -163,7 +164,6 @@ def test_the_site_is_labelled_as_demo(ready: Demo) -> None:
 def test_the_settings_lead_the_server_to_the_demos_store(ready: Demo) -> None:
     assert ready.own.demo
     assert ready.own.database_url == f"sqlite:///{ready.folder}/demo.sqlite3"
-    assert settings() == ready.own
     assert ready.links["Demo site"] == "http://127.0.0.1:8000/demo/"
 
 
@@ -189,9 +189,9 @@ def test_the_history_has_what_reports_are_about(ready: Demo) -> None:
 
 def test_a_second_run_adds_nothing(ready: Demo) -> None:
     before = counts(ready.engine)
-    _, again = prepare(ready.folder, 8000, NOW + timedelta(days=9), ignore, days=DAYS)
+    _, again = prepared(ready.folder, NOW + timedelta(days=9))
     assert counts(ready.engine) == before
-    assert dict(again) == ready.links
+    assert again == ready.links
 
 
 class Killed(Exception):
@@ -285,15 +285,12 @@ def test_password_and_token_are_kept_for_the_owner_and_work(ready: Demo) -> None
     assert token.site_id == site.site_id
 
 
-def test_lost_files_get_a_new_password_and_a_new_token(
-    environment: pytest.MonkeyPatch, tmp_path: Path, sqlite_template: Path
-) -> None:
+def test_lost_files_get_a_new_password_and_a_new_token(tmp_path: Path, sqlite_template: Path) -> None:
     shutil.copy(sqlite_template, tmp_path / demo.STORE)
-    _, first = prepare(tmp_path, 8000, NOW, ignore, days=3)
+    _, old = prepared(tmp_path, days=3)
     (tmp_path / demo.LOGIN_FILE).unlink()
     (tmp_path / demo.TOKEN_FILE).unlink()
-    own, second = prepare(tmp_path, 8000, NOW, ignore, days=3)
-    old, new = dict(first), dict(second)
+    own, new = prepared(tmp_path, days=3)
     engine = connect(own.database_url)
     with reading(engine) as tx:
         assert check_password(tx, demo.USER, old["Password"]) is None
@@ -305,13 +302,13 @@ def test_lost_files_get_a_new_password_and_a_new_token(
     engine.dispose()
 
 
-def test_a_store_with_another_site_is_left_alone(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_store_with_another_site_is_left_alone(tmp_path: Path) -> None:
     engine = connect(f"sqlite:///{tmp_path}/{demo.STORE}")
     upgrade(engine)
     with begin(engine) as tx:
         add_site(tx, "Acme", ["www.acme.example"], now=NOW)
     with pytest.raises(Invalid, match="other sites"):
-        prepare(tmp_path, 8000, NOW, ignore, days=3)
+        prepared(tmp_path, days=3)
     with reading(engine) as tx:
         assert tx.execute(select(func.count()).select_from(hits)).scalar_one() == 0
         assert tx.execute(select(func.count()).select_from(sites)).scalar_one() == 1
