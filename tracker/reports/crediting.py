@@ -144,7 +144,8 @@ def _share_money(scope: Scope, entries: list[Entry], wins: Ints, weighted: Weigh
         [i for i, entry in enumerate(entries) if amounts[i] is not None and _counts(scope, entry)],
         dtype=np.int64,
     )
-    explained = (wins[counted] >= 0) & (np.append(weighted.totals, 0)[wins[counted]] > 0)
+    # The place after the last path, which NOBODY (-1) names, weighs nothing.
+    explained = np.append(weighted.totals, 0)[wins[counted]] > 0
     chosen, lost = counted[explained], counted[~explained]
     shares = share_entries([before[i] for i in chosen], [after[i] for i in chosen], wins[chosen], weighted)
     subjects = np.repeat(chosen, np.diff(shares.offsets))

@@ -73,7 +73,8 @@ class Conversion(NamedTuple):
 class Touches:
     """The paths of conversions, column by column, one entry per conversion and touch, in any order.
 
-    values  per dimension of the scope: its value at each touch
+    touch_days  of a touch cohort only, else empty texts
+    values      per dimension of the scope: its value at each touch
     """
 
     conversion_ids: Sequence[str]
@@ -113,7 +114,7 @@ class Engine(Protocol):
         ...
 
     def conversions(self, scope: Scope) -> list[Conversion]:
-        """In the order of their ids. By activity: those of the period, and the wins of deals that `entries` gives.
+        """In any order. By activity: those of the period, and the wins of the deals that `entries` gives.
 
         Touch cohort: those with a touch in the period. Lead cohort: those whose contact became a lead in it.
         """

@@ -109,15 +109,15 @@ class MemoryEngine:
         """See reports/scans.py."""
         if scope.basis is Basis.TOUCH_COHORT:
             ids = {row.conversion_id for row in self.facts.paths if scope.has(row.touchpoint.day)}
-            return sorted(one for one in self.facts.conversions if one.conversion_id in ids)
+            return [one for one in self.facts.conversions if one.conversion_id in ids]
         if scope.basis is Basis.LEAD_COHORT:
-            return sorted(one for one in self.facts.conversions if scope.has(one.lead_day))
+            return [one for one in self.facts.conversions if scope.has(one.lead_day)]
         moved = {entry.deal_id for entry in self.facts.entries if scope.has(entry.day)}
-        return sorted(
+        return [
             one
             for one in self.facts.conversions
             if scope.has(one.day) or (one.kind == ConversionKind.DEAL_WON and one.deal_id in moved)
-        )
+        ]
 
     def touches(self, scope: Scope) -> Touches:
         """See reports/scans.py."""

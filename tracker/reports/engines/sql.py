@@ -31,8 +31,8 @@ from tracker.reports.scans import WHOLE, Conversion, Cost, Entry, Scope, Touches
 from tracker.vocabulary import NOT_SET, Basis, Channel, ConversionKind, TouchKind
 
 WON = ConversionKind.DEAL_WON.value
-# Rows turned into columns at a time: few live rows keep Python's garbage collector quiet.
-FETCH = 5_000
+# Rows turned into columns at a time: fewer than the 700 new objects that wake Python's garbage collector.
+FETCH = 500
 # Visitor numbers are marked in a bitmap where it has at most so many places per number, and sorted where not.
 SPARSE = 100
 
@@ -87,8 +87,9 @@ class SqlEngine:
         )
         found: list[Conversion] = []
         for condition in concerns(scope):
-            found += map(Conversion._make, self.tx.execute(select(*columns).where(condition)).all())
-        return sorted(found)
+            for some in self.tx.execute(select(*columns).where(condition)).partitions(FETCH):
+                found += map(Conversion._make, some)
+        return found
 
     def touches(self, scope: Scope) -> Touches:
         """See reports/scans.py."""
@@ -98,7 +99,7 @@ class SqlEngine:
             table.position,
             table.touchpoint_id,
             type_coerce(table.touched_at, BigInteger),
-            table.touch_day,
+            table.touch_day if scope.basis is Basis.TOUCH_COHORT else literal(""),
             type_coerce(table.channel == Channel.DIRECT.value, Integer),
             *(table[name] for name in scope.by),
         ]
