@@ -10,6 +10,7 @@ from typing import Any
 
 from granian import Granian
 from granian.constants import Interfaces
+from granian.log import LogLevels
 from sqlalchemy.engine import make_url
 
 from api import create_app
@@ -69,6 +70,7 @@ def serve(own: Settings, host: str, port: int, *, workers: int, with_work: bool)
         workers=workers,
         blocking_threads=THREADS,
         log_access=False,
+        log_level=LogLevels.error,  # it warns of the threads that a blocking store needs
         respawn_failed_workers=True,
     )
     server.serve(target_loader=load_web_and_work if with_work else load_web, wrap_loader=False)

@@ -82,6 +82,7 @@ def serve(host: str, port: int, workers: int, with_work: bool) -> None:
 
     store()
     secret_key(settings())  # said here in one line, not by each process that would not start
+    click.echo(f"serving:  http://{host}:{port} (Ctrl-C stops)")
     run(settings(), host, port, workers=workers, with_work=with_work)
 
 

@@ -1,5 +1,6 @@
 """Log in and out. A failed try says the same for unknown users and wrong passwords, and takes as long."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from flask import redirect, render_template, request, session, url_for
@@ -9,10 +10,21 @@ from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
 from api.context import here
+from api.languages import chosen
 from api.pages.routes import routes
 from api.trust import Audience, audience
 from tracker.access.users import check_password
 from tracker.db.store import reading
+from tracker.demo.prepare import USER, folder_of, password_of
+
+
+@dataclass(frozen=True, slots=True)
+class DemoLogin:
+    """What the log-in page of a demo shows."""
+
+    email: str
+    password: str
+
 
 TRIES = "10 per minute; 60 per hour"
 limiter = Limiter(get_remote_address, storage_uri="memory://", default_limits=[])
@@ -49,7 +61,7 @@ def log_in() -> ResponseReturnValue:
         user = check_password(tx, email, request.form.get("password", "")[:1_000])
     if user is None:
         return form(email, wanted, gettext("E-mail or password is not right.")), 401
-    language = session.get("language") or user.language
+    language = chosen()
     session.clear()
     session.permanent = True
     session["user_id"] = user.user_id
@@ -59,7 +71,14 @@ def log_in() -> ResponseReturnValue:
 
 def form(email: str, wanted: str, error: str | None) -> str:
     """The page of the log-in form."""
-    return render_template("login.html", email=email, next=wanted, error=error, demo_login=None)
+    return render_template("login.html", email=email, next=wanted, error=error, demo_login=demo_login())
+
+
+def demo_login() -> DemoLogin | None:
+    """The demo's user and password, so that nobody has to look for them; None on any other installation."""
+    own = here().settings
+    password = password_of(folder_of(own)) if own.demo else None
+    return DemoLogin(USER, password) if password else None
 
 
 @routes.post("/logout")
