@@ -94,9 +94,7 @@ def fresh_database(url: str, template: str | None = None) -> str:
     name = f"t{os.getpid()}_{next(_numbers)}"
     source = make_url(template).database if template else "template1"
     assert source
-    _administer(
-        url, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source))
-    )
+    _administer(url, sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(sql.Identifier(name), sql.Identifier(source)))
     return make_url(url).set(database=name).render_as_string(hide_password=False)
 
 

@@ -92,9 +92,7 @@ def test_the_url_is_the_same_each_time(server):
 
 
 def test_the_folder_named_by_the_environment_is_the_only_one():
-    assert server_folders({"MINAMOTO_TEST_POSTGRES_BIN": "/opt/pg/bin", "PATH": "/usr/bin"}) == [
-        Path("/opt/pg/bin")
-    ]
+    assert server_folders({"MINAMOTO_TEST_POSTGRES_BIN": "/opt/pg/bin", "PATH": "/usr/bin"}) == [Path("/opt/pg/bin")]
 
 
 def test_programs_on_the_path_are_found_behind_their_links(tmp_path):

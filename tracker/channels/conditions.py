@@ -112,9 +112,7 @@ def safe_pattern(rule: str, pattern: Any) -> str:
         raise Invalid(f"rule {rule!r}: {pattern!r} repeats a group or looks around")
     repetitions = _REPETITION.findall(skeleton)
     if len(repetitions) > 6 or sum(each != "?" for each in repetitions) > 3:
-        raise Invalid(
-            f"rule {rule!r}: {pattern!r} repeats too often: * + {{}} at most 3 times, with ? at most 6"
-        )
+        raise Invalid(f"rule {rule!r}: {pattern!r} repeats too often: * + {{}} at most 3 times, with ? at most 6")
     return pattern
 
 

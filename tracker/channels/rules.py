@@ -117,9 +117,7 @@ def classify(arrival: Arrival, rules: RuleSet | None = None) -> Classified:
     )
 
 
-def classify_names(
-    source: str | None, medium: str | None, campaign: str | None, rules: RuleSet | None = None
-) -> str:
+def classify_names(source: str | None, medium: str | None, campaign: str | None, rules: RuleSet | None = None) -> str:
     """The channel of a cost row or an offline event, by its names; '' and None mean '(not set)'."""
     rules = SHIPPED if rules is None else rules
     named, word = canonical_names(source, medium, rules)
@@ -275,9 +273,7 @@ def _compiled(rules: RuleSet) -> tuple[tuple[Rule, tuple[Test, ...]], ...]:
 @lru_cache(maxsize=512)
 def _looks_at_all(rules: RuleSet) -> bool:
     """False if no rule asks for what differs from hit to hit; then few answers serve for most arrivals."""
-    return any(
-        rule.when.click_id or rule.when.referring_host or rule.when.landing_page_like for rule in rules.rules
-    )
+    return any(rule.when.click_id or rule.when.referring_host or rule.when.landing_page_like for rule in rules.rules)
 
 
 @lru_cache(maxsize=32_768)
@@ -338,8 +334,7 @@ def _shipped() -> RuleSet:
     """The rules and sources as shipped. Their version is the edition and a digest of all that decides."""
     folder = files("tracker.channels")
     rules_text, sources_text = (
-        folder.joinpath(name).read_text("utf-8").replace("\r\n", "\n")
-        for name in ("channels.toml", "sources.csv")
+        folder.joinpath(name).read_text("utf-8").replace("\r\n", "\n") for name in ("channels.toml", "sources.csv")
     )
     document = _parse(rules_text)
     decides = (rules_text, sources_text, repr(list(CLICK_IDS.values())), repr(sorted(EXCLUDED_REFERRERS)))

@@ -84,9 +84,7 @@ class Sources:
         for length in (1, 2):
             name, ending = ".".join(labels[:-length]), ".".join(labels[-length:])
             if name and _ENDING.fullmatch(ending):
-                found = (self._only_everywhere.get(name) if whole else None) or self._below_everywhere.get(
-                    name
-                )
+                found = (self._only_everywhere.get(name) if whole else None) or self._below_everywhere.get(name)
                 if found:
                     return found
         return None
