@@ -183,7 +183,7 @@ NOTES = {
         "Exchange rates are known until %(last_day)s; later amounts were converted at the rates of that day."
     ),
     "by_company": message(
-        "%(n)s deals name no contact in the CRM; they were credited to the visits of their company's people."
+        "Deals that name no contact in the CRM: %(n)s. They were credited to the visits of their company's people."
     ),
     "no_currency": message("The site has no currency yet: the first deal or cost will name one."),
     "several_rules": message("Some visits were classed by older channel rules; `minamoto rebuild` classes them anew."),

@@ -44,8 +44,10 @@ STATUS = "status"
 AMOUNT = "amount"
 # What the reader of the attribution fields should know, by code.
 NOTES = {
-    "lead_direct_skipped": message("Direct visits before the lead were passed over: lead_ names the touch before."),
-    "last_direct_skipped": message("Later direct visits were passed over: last_ names the touch before."),
+    "lead_direct_skipped": message(
+        "The last visits before the lead were direct: the lead touch is the one before them."
+    ),
+    "last_direct_skipped": message("The latest visits were direct: the latest touch is the one before them."),
     "no_touch": message("No visit and no other touch of this contact is known."),
     "no_touch_before_lead": message("No touch is known from before the contact became a lead."),
     "shared_browser": message("A browser of this contact was somebody else's, too; each has the visits of their time."),
