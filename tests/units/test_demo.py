@@ -313,3 +313,15 @@ def test_a_store_with_another_site_is_left_alone(tmp_path: Path) -> None:
         assert tx.execute(select(func.count()).select_from(hits)).scalar_one() == 0
         assert tx.execute(select(func.count()).select_from(sites)).scalar_one() == 1
     engine.dispose()
+
+
+def test_a_newer_release_tells_no_other_story_into_a_told_history(tmp_path: Path) -> None:
+    now = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
+    own, _ = prepare(tmp_path, 8000, now, lambda done: None, days=6)
+    told = connect(own.database_url)
+    with reading(told) as tx:
+        before = tx.execute(select(func.count()).select_from(hits)).scalar_one()
+    prepare(tmp_path, 8000, now, lambda done: None, days=9)
+    with reading(told) as tx:
+        assert tx.execute(select(func.count()).select_from(hits)).scalar_one() == before
+    told.dispose()

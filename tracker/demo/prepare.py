@@ -40,6 +40,7 @@ TOKEN_NAME = "demo CRM"  # noqa: S105
 STORE = "demo.sqlite3"
 LOGIN_FILE = "demo-login.txt"
 TOKEN_FILE = "demo-token.txt"  # noqa: S105
+TOLD_FILE = "demo-history.txt"
 CHAPTER_DAYS = 3
 FOLD_BATCH = 1_000
 MAX_AGE = timedelta(days=7)
@@ -64,10 +65,19 @@ def prepare(
     # A history that can be told again need not survive a power cut.
     engine = connect(own.database_url, synchronous="NORMAL")
     upgrade(engine)
-    seed(engine, now, base, progress, days=days)
+    if not is_whole(engine, folder):
+        seed(engine, now, base, progress, days=days)
+        keep(folder / TOLD_FILE, "The demo's history is told wholly; a newer release does not tell another one into it.")
     password, token = log_in(engine, folder, now), let_in(engine, folder, now)
     engine.dispose()
     return own, links(base, password, token)
+
+
+def is_whole(engine: Engine, folder: Path) -> bool:
+    """Whether the history in this folder was told to its end, perhaps by an older release with another story."""
+    with reading(engine) as tx:
+        has_site = tx.execute(select(sites.c.site_id).where(sites.c.key == SITE_KEY)).first() is not None
+    return has_site and (folder / TOLD_FILE).is_file()
 
 
 def links(base: str, password: str, token: str) -> list[tuple[str, str]]:
@@ -216,7 +226,7 @@ def token_of(folder: Path) -> str | None:
 
 
 def keep(path: Path, text: str) -> None:
-    """Write a secret for the owner's eyes only."""
+    """Write a file for the owner's eyes only."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
