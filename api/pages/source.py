@@ -18,7 +18,7 @@ from tracker.clock import local_day
 from tracker.db.store import Tx, reading
 from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
 from tracker.reports.query import Query, parse_query
-from tracker.reports.source import Series, source_report, source_series
+from tracker.reports.source import Series, open_source, source_report
 from tracker.reports.table import UNATTRIBUTED, Figures, Meta, Table, to_number
 from tracker.vocabulary import Basis, Dimension, Model
 
@@ -134,10 +134,11 @@ def source() -> ResponseReturnValue:
     now = here().now()
     with reading(here().engine) as tx:
         word, query = asked(tx, site, local_day(now, site.timezone))
-        table = source_report(tx, query, now)
+        asked_source = open_source(tx, query)
+        table = asked_source.table(now)
         metric = request.args.get("chart", "")
         metric = metric if metric in CHARTED else ("revenue" if table.totals.revenue_minor else "visits")
-        lines = source_series(tx, query, metric, now) if table.rows else None
+        lines = asked_source.series(metric) if table.rows else None
     return render_template(
         "source.html",
         report=shown_report(table, query),

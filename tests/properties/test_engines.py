@@ -26,7 +26,7 @@ from tracker.reports.exchange import Exchange
 from tracker.reports.query import Query
 from tracker.reports.rows import Behind, DealBehind, LeadBehind, VisitBehind, rows_behind
 from tracker.reports.scans import DAY, MONTH, WHOLE, Conversion, Entry, Scope
-from tracker.reports.source import report, scope_of, series
+from tracker.reports.source import Source, scope_of
 from tracker.reports.table import Figures, Row
 from tracker.vocabulary import NOT_SET, Basis, ConversionKind, Dimension, EntryKind, Model
 
@@ -260,7 +260,7 @@ def test_the_report_is_what_plain_loops_make_of_the_facts(facts: Facts, query: Q
         values: {name: amount for name, amount in figures.items() if amount}
         for values, figures in plain_figures(facts, query).items()
     }
-    assert told(report(MemoryEngine(facts), query, NOW).rows) == expected
+    assert told(Source(MemoryEngine(facts), query).table(NOW).rows) == expected
 
 
 # --- nothing is lost ------------------------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def test_totals_are_those_of_the_ledger_the_costs_and_the_conversions_however_th
     for by in BY[:: len(BY) // 5]:
         # In the dong nothing converts: each total is its own currency's alone, and the others stand apart.
         asked = Query(SITE_ID, "UTC", query.from_day, query.to_day, by, model, currency="VND")
-        table = report(MemoryEngine(facts), asked, NOW)
+        table = Source(MemoryEngine(facts), asked).table(NOW)
         apart = {one.currency: (one.revenue_minor, one.cost_minor) for one in table.meta.unconverted}
         assert table.totals.revenue_minor == revenue["VND"]
         assert table.totals.cost_minor == cost["VND"]
@@ -296,7 +296,7 @@ def test_totals_are_those_of_the_ledger_the_costs_and_the_conversions_however_th
 @unhurried
 @given(facts=worlds(), query=QUERIES)
 def test_rows_add_up_to_the_totals_and_a_chart_to_its_table(facts: Facts, query: Query) -> None:
-    table = report(MemoryEngine(facts), query, NOW)
+    table = Source(MemoryEngine(facts), query).table(NOW)
     together = sum((row.figures for row in table.rows), Figures())
     for metric in METRICS:
         if metric.unit is Unit.RATIO or metric.key == "visitors":
@@ -305,7 +305,7 @@ def test_rows_add_up_to_the_totals_and_a_chart_to_its_table(facts: Facts, query:
         assert together.of(metric.key) == total
         if metric.unit is Unit.MONEY and query.currency is None:
             continue
-        lines = series(MemoryEngine(facts), query, metric.key, NOW, most=2).lines
+        lines = Source(MemoryEngine(facts), query).series(metric.key, most=2).lines
         charted = sum(float(number or 0) for line in lines for number in line.numbers)
         scale = {"JPY": 1, "USD": 100, "VND": 1}[query.currency or "JPY"] if metric.unit is Unit.MONEY else 1
         scale = MICRO if metric.unit is Unit.CREDIT else scale
@@ -317,7 +317,7 @@ def test_rows_add_up_to_the_totals_and_a_chart_to_its_table(facts: Facts, query:
 def test_the_rows_behind_every_figure_add_up_to_it(store: Store, facts: Facts, query: Query) -> None:
     facts.entries[:] = [entry for entry in facts.entries if abs(entry.amount_minor) < 10**15]
     with stored(store, facts) as tx:
-        table = report(SqlEngine(tx), query, NOW)
+        table = Source(SqlEngine(tx), query).table(NOW)
         cells = [(None if row.is_unattributed else row.values, row.figures) for row in table.rows]
         for values, figures in [*cells, ((), table.totals)]:
             for metric in METRICS:

@@ -14,7 +14,7 @@ from tracker.reports.engines.memory import Facts, MemoryEngine
 from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.query import parse_query
 from tracker.reports.scans import Engine
-from tracker.reports.source import report
+from tracker.reports.source import Source
 from tracker.reports.table import Table
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ def text(number: object) -> str:
 def check(scenario: Scenario, on: On) -> None:
     engine = on(scenario.facts)
     for question in scenario.questions:
-        found = shown(report(engine, parse_query(question.args, Site()), NOW), question)
+        found = shown(Source(engine, parse_query(question.args, Site())).table(NOW), question)
         assert found == list(question.rows), question.args
 
 

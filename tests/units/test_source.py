@@ -19,7 +19,7 @@ from tracker.reports.rows import (
     make_cursor,
     rows_behind,
 )
-from tracker.reports.source import report, series, source_report, source_series
+from tracker.reports.source import Source, source_report, source_series
 from tracker.vocabulary import Basis, Dimension, Model
 
 NOW = datetime(2026, 5, 10, tzinfo=UTC)
@@ -74,12 +74,12 @@ def query(**asked: object) -> Query:
 
 
 def codes(asked: Query, facts: Facts = FACTS, now: datetime = NOW) -> list[str]:
-    return [note.code for note in report(MemoryEngine(facts), asked, now).meta.notes]
+    return [note.code for note in Source(MemoryEngine(facts), asked).table(now).meta.notes]
 
 
 def test_it_says_by_which_rules_the_numbers_came() -> None:
     assert codes(query()) == ["direct_last_resort", "unconverted", "by_company", "several_rules"]
-    meta = report(MemoryEngine(FACTS), query(), NOW).meta
+    meta = Source(MemoryEngine(FACTS), query()).table(NOW).meta
     assert meta.rules_versions == ("1", "2")
     assert [(one.currency, one.revenue_minor, one.cost_minor) for one in meta.unconverted] == [("VND", 0, 7)]
     assert "VND" in meta.notes[1].text()
@@ -87,7 +87,7 @@ def test_it_says_by_which_rules_the_numbers_came() -> None:
 
 def test_it_says_how_old_a_touch_cohort_is() -> None:
     asked = query(basis=Basis.TOUCH_COHORT, to_day="2026-04-30")
-    note = report(MemoryEngine(FACTS), asked, NOW).meta.notes[1]
+    note = Source(MemoryEngine(FACTS), asked).table(NOW).meta.notes[1]
     assert note.code == "touch_cohort"
     assert dict(note.values) == {"days": "10"}
     assert "lead_cohort" in codes(query(basis=Basis.LEAD_COHORT))
@@ -99,7 +99,7 @@ def test_it_says_when_rates_are_not_known_yet() -> None:
 
 
 def test_a_site_without_a_currency_shows_no_money_and_says_so() -> None:
-    table = report(MemoryEngine(FACTS), query(currency=None), NOW)
+    table = Source(MemoryEngine(FACTS), query(currency=None)).table(NOW)
     assert "no_currency" in [note.code for note in table.meta.notes]
     assert table.to_json()["totals"]["revenue"] is None
     assert {one.currency for one in table.meta.unconverted} == {"JPY", "USD", "VND"}
@@ -107,15 +107,15 @@ def test_a_site_without_a_currency_shows_no_money_and_says_so() -> None:
 
 def test_undefined_figures_stand_last_in_either_order_and_the_unattributed_row_at_the_end() -> None:
     for descending in (True, False):
-        table = report(MemoryEngine(FACTS), query(sort="roi", descending=descending), NOW)
+        table = Source(MemoryEngine(FACTS), query(sort="roi", descending=descending)).table(NOW)
         assert [row.values[0] for row in table.rows] == ["paid_search", "email", "referral", "unattributed"]
 
 
 def test_a_short_period_is_charted_by_day_and_a_long_one_by_month() -> None:
-    short = series(MemoryEngine(FACTS), query(from_day="2026-04-30", to_day="2026-05-02"), "visits", NOW)
+    short = Source(MemoryEngine(FACTS), query(from_day="2026-04-30", to_day="2026-05-02")).series("visits")
     assert short.buckets == ("2026-04-30", "2026-05-01", "2026-05-02")
     assert [(line.value, line.numbers) for line in short.lines if any(line.numbers)] == [("referral", (0, 1, 0))]
-    long = series(MemoryEngine(FACTS), query(from_day="2026-02-27"), "revenue", NOW)
+    long = Source(MemoryEngine(FACTS), query(from_day="2026-02-27")).series("revenue")
     assert long.buckets == ("2026-02", "2026-03", "2026-04", "2026-05")
     found = {line.value: line.numbers for line in long.lines}
     assert found["paid_search"] == ("0", "0", "0", "501")
@@ -124,24 +124,23 @@ def test_a_short_period_is_charted_by_day_and_a_long_one_by_month() -> None:
 
 
 def test_a_chart_adds_up_what_stands_beyond_the_most_important() -> None:
-    lines = series(MemoryEngine(FACTS), query(by=(Dimension.CHANNEL, Dimension.TERM)), "visits", NOW, most=2).lines
+    lines = Source(MemoryEngine(FACTS), query(by=(Dimension.CHANNEL, Dimension.TERM))).series("visits", most=2).lines
     assert [(line.value, line.is_rest, sum(int(n or 0) for n in line.numbers)) for line in lines] == [
         ("email", False, 1),
         ("(other)", True, 2),
-        ("unattributed", False, 0),
     ]
 
 
 def test_cohorts_are_charted_by_the_touch_and_by_the_lead() -> None:
-    by_touch = series(MemoryEngine(FACTS), query(basis=Basis.TOUCH_COHORT), "revenue", NOW).lines
+    by_touch = Source(MemoryEngine(FACTS), query(basis=Basis.TOUCH_COHORT)).series("revenue").lines
     assert {line.value: line.numbers[0] for line in by_touch if line.numbers[0] != "0"} == {"paid_search": "501"}
-    by_lead = series(MemoryEngine(FACTS), query(basis=Basis.LEAD_COHORT), "revenue", NOW).lines
+    by_lead = Source(MemoryEngine(FACTS), query(basis=Basis.LEAD_COHORT)).series("revenue").lines
     assert {line.value: line.numbers[2] for line in by_lead} == {"email": "500", "paid_search": "501"}
 
 
 def test_an_unknown_metric_is_refused() -> None:
     with pytest.raises(Invalid) as refused:
-        series(MemoryEngine(FACTS), query(), "profit", NOW)
+        Source(MemoryEngine(FACTS), query()).series("profit")
     assert refused.value.field == "metric"
 
 
@@ -157,8 +156,8 @@ def filled(store: Store) -> Store:
 
 def test_the_report_and_its_chart_are_read_from_the_store(filled: Store) -> None:
     with reading(filled) as tx:
-        assert source_report(tx, query(), NOW) == report(MemoryEngine(FACTS), query(), NOW)
-        assert source_series(tx, query(), "sales", NOW) == series(MemoryEngine(FACTS), query(), "sales", NOW)
+        assert source_report(tx, query(), NOW) == Source(MemoryEngine(FACTS), query()).table(NOW)
+        assert source_series(tx, query(), "sales") == Source(MemoryEngine(FACTS), query()).series("sales")
 
 
 def test_behind_visits_stand_the_visits_with_whose_they_were(filled: Store) -> None:

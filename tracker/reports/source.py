@@ -4,8 +4,8 @@ Scans of visits, conversions, ledgers and costs are zipped by key in Python, so 
 twice. The totals are the scans' own totals, not the sum of the rows, wherever the two could differ (visitors).
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import numpy as np
@@ -20,7 +20,7 @@ from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.exchange import Exchange
 from tracker.reports.query import Query
-from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope
+from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope, VisitCounts
 from tracker.reports.table import (
     FIGURE_OF_KIND,
     UNATTRIBUTED,
@@ -37,7 +37,6 @@ from tracker.vocabulary import Basis
 
 # A key of the zip: a bucket and the values of the dimensions; None for what no touch explains.
 Key = tuple[str, tuple[str, ...] | None]
-NAMES = [one.name for one in fields(Figures)]
 # A series by day up to a quarter, by month beyond.
 MOST_DAILY = 92
 OTHERS = "(other)"
@@ -60,46 +59,102 @@ class Series:
     metric: str
     buckets: tuple[str, ...]
     lines: tuple[Line, ...]
-    meta: Meta
 
 
-@dataclass(frozen=True, slots=True)
-class Zipped:
-    """All figures of a scope by key, and what the report must say about them."""
+class Source:
+    """One question put to the facts: its table and its charts; the paths are weighed once for all of them."""
 
-    figures: Mapping[Key, Figures]
-    n_visits: int
-    n_visitors: int
-    rules_versions: tuple[str, ...]
-    exchange: Exchange
-    n_by_company: int
+    def __init__(self, engine: Engine, query: Query) -> None:
+        self.engine = engine
+        self.query = query
+        self._exchange = Exchange(query.currency)
+        self._credits: Credits | None = None
+
+    def table(self, now: datetime) -> Table:
+        """The Source report."""
+        query, sums = self.query, Sums()
+        visits = self._add_visits(sums, scope_of(query))
+        add_credits(sums, self._credited(), scope_of(query))
+        self._add_costs(sums, scope_of(query), self._exchange)
+        rows = [
+            Row(values if values is not None else (UNATTRIBUTED,) * len(query.by), values is None, figures)
+            for (_, values), figures in sums.figures.items()
+        ]
+        together = sum((row.figures for row in rows), Figures())
+        totals = replace(together, visitors=visits.n_visitors)
+        meta = meta_of(query, self._credited(), self._exchange, visits.rules_versions, now)
+        return Table(columns_of(query.by), tuple(in_order(rows, query)), totals, meta)
+
+    def series(self, metric: str, most: int = 8) -> Series:
+        """One metric over time, stacked by the first dimension; raises Invalid for an unknown metric.
+
+        most  how many lines at the most before the others are added up in one; visitors who came by several of those
+              are counted in it more than once
+        """
+        if metric not in METRIC:
+            raise Invalid(f"unknown metric {metric[:40]!r}", field="metric")
+        buckets, size = buckets_of(self.query)
+        scope, sums = scope_of(self.query, size), Sums()
+        if metric in {"visits", "visitors"}:
+            self._add_visits(sums, scope)
+        elif metric != "cost":
+            add_credits(sums, self._credited(), scope)
+        if metric in {"cost", "roi", "roas"}:
+            self._add_costs(sums, scope, Exchange(self.query.currency))
+        return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
+
+    def _credited(self) -> Credits:
+        """The credits of the whole scope, made when first asked for."""
+        if self._credits is None:
+            self._credits = credit(self.engine, self.query, scope_of(self.query), self._exchange)
+        return self._credits
+
+    def _add_visits(self, sums: "Sums", scope: Scope) -> VisitCounts:
+        visits = self.engine.visits(scope)
+        for count in visits.rows:
+            sums.add((count.bucket, count.values), "visits", count.n_visits)
+            sums.add((count.bucket, count.values), "visitors", count.n_visitors)
+        return visits
+
+    def _add_costs(self, sums: "Sums", scope: Scope, exchange: Exchange) -> None:
+        for cost in self.engine.costs(scope, self.query.currency):
+            amount = exchange.convert(cost.amount_minor, cost.currency, cost.day)
+            if amount is None:
+                exchange.leave_out(cost.currency, cost_minor=cost.amount_minor)
+            else:
+                sums.add((cost.day[: scope.bucket], cost.values), "cost_minor", amount)
+
+
+class Sums:
+    """Figures added up by key."""
+
+    def __init__(self) -> None:
+        self._found: dict[Key, dict[str, int]] = {}
+
+    def add(self, key: Key, name: str, amount: int) -> None:
+        """Add to one of a key's figures."""
+        figures = self._found.setdefault(key, {})
+        figures[name] = figures.get(name, 0) + amount
+
+    @property
+    def figures(self) -> dict[Key, Figures]:
+        """What was added up."""
+        return {key: Figures(**numbers) for key, numbers in self._found.items()}
+
+
+def open_source(tx: Tx, query: Query) -> Source:
+    """A question put to the facts as this transaction sees them, for whoever wants both its table and a chart."""
+    return Source(SqlEngine(tx), query)
 
 
 def source_report(tx: Tx, query: Query, now: datetime) -> Table:
-    """The Source report of a query, as this transaction sees the facts."""
-    return report(SqlEngine(tx), query, now)
+    """The Source report of a query."""
+    return open_source(tx, query).table(now)
 
 
-def source_series(tx: Tx, query: Query, metric: str, now: datetime, most: int = 8) -> Series:
-    """One metric of the report over time; raises Invalid for an unknown metric.
-
-    most  how many lines at the most before the others are added up in one
-    """
-    return series(SqlEngine(tx), query, metric, now, most)
-
-
-def report(engine: Engine, query: Query, now: datetime) -> Table:
-    """The Source report from any engine."""
-    zipped = zip_scans(engine, query, scope_of(query))
-    rows = [
-        Row(values if values is not None else (UNATTRIBUTED,) * len(query.by), values is None, figures)
-        for (_, values), figures in zipped.figures.items()
-    ]
-    totals = sum((row.figures for row in rows), Figures())
-    totals = Figures(
-        **{name: getattr(totals, name) for name in NAMES if name != "visitors"}, visitors=zipped.n_visitors
-    )
-    return Table(columns_of(query.by), tuple(in_order(rows, query)), totals, meta_of(query, zipped, now))
+def source_series(tx: Tx, query: Query, metric: str, most: int = 8) -> Series:
+    """One metric of the report over time; see Source.series."""
+    return open_source(tx, query).series(metric, most)
 
 
 def scope_of(query: Query, bucket: int = WHOLE) -> Scope:
@@ -108,41 +163,8 @@ def scope_of(query: Query, bucket: int = WHOLE) -> Scope:
     return Scope(query.site_id, query.basis, query.from_day, query.to_day, by, bucket)
 
 
-def zip_scans(engine: Engine, query: Query, scope: Scope) -> Zipped:
-    """Scan, credit, convert, and add everything up by key."""
-    exchange = Exchange(query.currency)
-    found: dict[Key, dict[str, int]] = {}
-
-    def add(key: Key, name: str, amount: int) -> None:
-        figures = found.setdefault(key, {})
-        figures[name] = figures.get(name, 0) + amount
-
-    visits = engine.visits(scope)
-    for count in visits.rows:
-        add((count.bucket, count.values), "visits", count.n_visits)
-        add((count.bucket, count.values), "visitors", count.n_visitors)
-    credits_ = credit(engine, query, scope, exchange)
-    add_credits(add, credits_, scope)
-    for cost in engine.costs(scope, query.currency):
-        amount = exchange.convert(cost.amount_minor, cost.currency, cost.day)
-        if amount is None:
-            exchange.leave_out(cost.currency, cost_minor=cost.amount_minor)
-        else:
-            add((cost.day[: scope.bucket], cost.values), "cost_minor", amount)
-    deals = {entry.deal_id for entry in credits_.entries}
-    by_company = {one.deal_id for one in credits_.conversions if one.by_company and one.deal_id in deals}
-    return Zipped(
-        figures={key: Figures(**numbers) for key, numbers in found.items()},
-        n_visits=visits.n_visits,
-        n_visitors=visits.n_visitors,
-        rules_versions=visits.rules_versions,
-        exchange=exchange,
-        n_by_company=len(by_company),
-    )
-
-
-def add_credits(add: Callable[[Key, str, int], None], credits_: Credits, scope: Scope) -> None:
-    """Add the credit lines up by bucket, values and figure."""
+def add_credits(sums: Sums, credits_: Credits, scope: Scope) -> None:
+    """Add the credit lines up by bucket, values (of the scope's dimensions, the credits' first) and figure."""
     values, codes = credits_.walked.values, credits_.walked.codes
     kinds = [FIGURE_OF_KIND[one.kind] for one in credits_.conversions]
     names = sorted(set(kinds))
@@ -155,11 +177,12 @@ def add_credits(add: Callable[[Key, str, int], None], credits_: Credits, scope: 
         # One integer per line names bucket, values (0: nobody's) and figure.
         cells = (in_bucket * (len(values) + 1) + codes[lines.touches] + 1) * len(wanted) + figures
         found, groups = np.unique(cells, return_inverse=True)
-        sums = group_sums(lines.amounts, groups, len(found))
-        for cell, amount in zip(found.tolist(), sums, strict=True):
+        amounts = group_sums(lines.amounts, groups, len(found))
+        for cell, amount in zip(found.tolist(), amounts, strict=True):
             rest, place = divmod(cell, len(wanted))
             bucket, code = divmod(rest, len(values) + 1)
-            add((buckets[bucket], values[code - 1] if code else None), wanted[place], amount)
+            own = values[code - 1][: len(scope.by)] if code else None
+            sums.add((buckets[bucket], own), wanted[place], amount)
 
 
 def bucketed(credits_: Credits, lines: Lines, scope: Scope) -> tuple[list[str], Ints]:
@@ -195,9 +218,12 @@ def in_order(rows: Sequence[Row], query: Query) -> list[Row]:
     return sorted(ordered, key=lambda row: row.is_unattributed)
 
 
-def meta_of(query: Query, zipped: Zipped, now: datetime) -> Meta:
+def meta_of(
+    query: Query, credits_: Credits, exchange: Exchange, rules_versions: tuple[str, ...], now: datetime
+) -> Meta:
     """What the report says about itself."""
-    exchange = zipped.exchange
+    deals = {entry.deal_id for entry in credits_.entries}
+    by_company = {one.deal_id for one in credits_.conversions if one.by_company and one.deal_id in deals}
     notes: list[Note] = []
     if query.direct is DirectPolicy.LAST_RESORT:
         notes.append(Note("direct_last_resort"))
@@ -214,9 +240,9 @@ def meta_of(query: Query, zipped: Zipped, now: datetime) -> Meta:
         notes.append(Note("unconverted", (("currencies", codes),)))
     if exchange.has_late_rates:
         notes.append(Note("late_rates", (("last_day", exchange.last_day),)))
-    if zipped.n_by_company:
-        notes.append(Note("by_company", (("n", str(zipped.n_by_company)),)))
-    if len(zipped.rules_versions) > 1:
+    if by_company:
+        notes.append(Note("by_company", (("n", str(len(by_company))),)))
+    if len(rules_versions) > 1:
         notes.append(Note("several_rules"))
     return Meta(
         model=query.model,
@@ -228,41 +254,35 @@ def meta_of(query: Query, zipped: Zipped, now: datetime) -> Meta:
         direct=query.direct,
         lookback_days=query.lookback_days,
         timezone=query.timezone,
-        rules_versions=zipped.rules_versions,
+        rules_versions=rules_versions,
         unconverted=exchange.unconverted,
         notes=tuple(notes),
         generated_at=now,
     )
 
 
-def series(engine: Engine, query: Query, metric: str, now: datetime, most: int = 8) -> Series:
-    """One metric over time from any engine; see source_series."""
-    if metric not in METRIC:
-        raise Invalid(f"unknown metric {metric[:40]!r}", field="metric")
-    buckets, size = buckets_of(query)
-    zipped = zip_scans(engine, query, scope_of(query, size))
+def lines_of(sums: Sums, buckets: Sequence[str], metric: str, currency: str | None, most: int) -> Iterator[Line]:
+    """The lines of a chart: the greatest first, the others added up, what no touch explains at the end."""
     by_value: dict[tuple[str, ...] | None, dict[str, Figures]] = {}
-    for (bucket, values), figures in zipped.figures.items():
+    for (bucket, values), figures in sums.figures.items():
         by_value.setdefault(values, {})[bucket] = figures
-    unit = METRIC[metric].unit
-    weight = "revenue" if unit is Unit.RATIO else metric
+
+    def numbers(own: Mapping[str, Figures]) -> tuple[Number, ...]:
+        return tuple(to_numbers(own.get(bucket, Figures()), currency)[metric] for bucket in buckets)
+
+    weight = "revenue" if METRIC[metric].unit is Unit.RATIO else metric
     sizes = {values: sum(int(one.of(weight) or 0) for one in own.values()) for values, own in by_value.items()}
     named = sorted((values for values in by_value if values is not None), key=lambda one: (-sizes[one], one))
-    shown, rest = (named, []) if len(named) <= most else (named[: most - 1], named[most - 1 :])
-    lines = [Line(values[0], False, False, numbers_of(by_value[values], buckets, metric, query)) for values in shown]
-    if rest:
+    n_shown = len(named) if len(named) <= most else most - 1
+    for values in named[:n_shown]:
+        yield Line(values[0], False, False, numbers(by_value[values]))
+    if rest := named[n_shown:]:
         together = {
             bucket: sum((by_value[values].get(bucket, Figures()) for values in rest), Figures()) for bucket in buckets
         }
-        lines.append(Line(OTHERS, False, True, numbers_of(together, buckets, metric, query)))
+        yield Line(OTHERS, False, True, numbers(together))
     if None in by_value:
-        lines.append(Line(UNATTRIBUTED, True, False, numbers_of(by_value[None], buckets, metric, query)))
-    return Series(metric, buckets, tuple(lines), meta_of(query, zipped, now))
-
-
-def numbers_of(own: Mapping[str, Figures], buckets: Sequence[str], metric: str, query: Query) -> tuple[Number, ...]:
-    """A line's number in every bucket."""
-    return tuple(to_numbers(own.get(bucket, Figures()), query.currency)[metric] for bucket in buckets)
+        yield Line(UNATTRIBUTED, True, False, numbers(by_value[None]))
 
 
 def buckets_of(query: Query) -> tuple[tuple[str, ...], int]:
