@@ -2,24 +2,18 @@
 
 from flask import Flask
 
-import api.pages.contact
-import api.pages.contacts
-import api.pages.session
-import api.pages.source
-import api.pages.source_rows
-import api.pages.tracking
+from api.pages.contact import contact
+from api.pages.contacts import contacts
+from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.routes import routes
+from api.pages.session import log_in, login, logout
+from api.pages.source import source, source_file
+from api.pages.source_rows import source_rows
+from api.pages.tracking import tracking
 
 # The views declare themselves on `routes` when their module is read.
-ROOMS = (
-    api.pages.contact,
-    api.pages.contacts,
-    api.pages.session,
-    api.pages.source,
-    api.pages.source_rows,
-    api.pages.tracking,
-)
+VIEWS = (home, login, log_in, logout, source, source_file, source_rows, contacts, contact, tracking)
 
 
 def register(app: Flask) -> None:
