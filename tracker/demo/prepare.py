@@ -67,7 +67,7 @@ def prepare(
     upgrade(engine)
     if not is_whole(engine, folder):
         seed(engine, now, base, progress, days=days)
-        keep(folder / TOLD_FILE, "The demo's history is told wholly; a newer release does not tell another one into it.")
+        keep(folder / TOLD_FILE, "The demo's history is told wholly; a newer release tells no other one into it.")
     password, token = log_in(engine, folder, now), let_in(engine, folder, now)
     engine.dispose()
     return own, links(base, password, token)
