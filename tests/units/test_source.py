@@ -8,7 +8,8 @@ from sqlalchemy import Engine as Store
 from tests.facts import SITE_ID, facts_of, store_facts
 from tracker.db.store import begin, reading
 from tracker.errors import Invalid
-from tracker.reports.engines.memory import Facts, MemoryEngine
+from tracker.reports.engines.memory import Facts, Link, MemoryEngine
+from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.query import Query
 from tracker.reports.rows import (
     CostBehind,
@@ -236,3 +237,36 @@ def test_a_wrong_question_is_refused_by_its_name(filled: Store, wrong: dict[str,
     with reading(filled) as tx, pytest.raises(Invalid) as refused:
         rows_behind(tx, query(), **asked)  # type: ignore[arg-type]
     assert refused.value.field == field
+
+
+def test_pages_lose_and_repeat_no_visit_of_the_same_day_or_instant(store: Store) -> None:
+    times = ["2026-04-01", "2026-04-01", "2026-04-01 11:00", "2026-04-01 13:00", "2026-04-02"]
+    visits = [{"visit": f"v{i}", "at": time, "visitor": "1", "channel": "email"} for i, time in enumerate(times)]
+    with begin(store) as tx:
+        store_facts(tx, facts_of({"Visits": visits}))
+    seen, cursor, n_pages = [], None, 0
+    with reading(store) as tx:
+        while n_pages == 0 or cursor:
+            page = rows_behind(tx, query(), "visits", ("email",), cursor, limit=1)
+            seen += [row.touchpoint_id for row in page.rows if isinstance(row, VisitBehind)]
+            cursor, n_pages = page.next_cursor, n_pages + 1
+            assert page.n_rows == len(times)
+    assert (seen, n_pages) == (["v4", "v3", "v1", "v0", "v2"], 5)
+
+
+def test_a_shared_browsers_visit_at_the_very_change_is_the_next_persons(store: Store) -> None:
+    facts = facts_of({"Visits": [{"visit": "v", "at": "2026-04-05", "visitor": "1", "channel": "email"}]})
+    change = facts.touchpoints[0].occurred_ms
+    facts.links.append(Link(1, "first", "2026-04-01", None, change))
+    facts.links.append(Link(1, "second", "2026-04-02", change, None))
+    with begin(store) as tx:
+        store_facts(tx, facts)
+    with reading(store) as tx:
+        for engine in (SqlEngine(tx), MemoryEngine(facts)):
+            for day, n_visits in (("2026-04-01", 0), ("2026-04-02", 1)):
+                asked = query(basis=Basis.LEAD_COHORT, from_day=day, to_day=day)
+                assert Source(engine, asked).table(NOW).totals.visits == n_visits
+        (row,) = rows_behind(tx, query(), "visits", ()).rows
+    assert isinstance(row, VisitBehind)
+    assert row.contact is not None
+    assert row.contact.contact_id == "second"
