@@ -174,6 +174,13 @@ def test_the_terminal_gets_columns_totals_and_no_control_characters() -> None:
     assert printable("日本 é") == "日本 é"
 
 
+def test_the_terminal_says_by_which_rule_the_numbers_came() -> None:
+    assert table().to_text().splitlines()[-2:] == [
+        "2026-04-01 to 2026-04-30 (Asia/Tokyo), model linear, basis activity, direct last_resort, currency EUR",
+        "- Amounts in VND have no exchange rate and stand apart; they are in no figure.",
+    ]
+
+
 def test_money_below_one_keeps_its_sign() -> None:
     assert shown(Figures(revenue_minor=-50), "revenue", "EUR") == "-0.50"
     assert shown(Figures(revenue_minor=-1_234_567), "revenue", "JPY") == "-1,234,567"

@@ -118,6 +118,15 @@ class Meta:
     notes: tuple[Note, ...]
     generated_at: datetime
 
+    def to_text(self) -> str:
+        """As lines for the terminal: one of words, one per note."""
+        days = "" if self.lookback_days is None else f", look-back {self.lookback_days} days"
+        rule = (
+            f"{self.from_day} to {self.to_day} ({self.timezone}), model {self.model.value}, basis {self.basis.value}, "
+            f"direct {self.direct.value}{days}, currency {self.currency or '–'}"
+        )
+        return "\n".join([rule, *(f"- {note.text()}" for note in self.notes)])
+
     def to_json(self) -> dict[str, Any]:
         """As plain data."""
         return {
@@ -189,7 +198,7 @@ class Table:
         return BOM + text.getvalue()
 
     def to_text(self, labels: Mapping[str, str] | None = None, width: int = 200) -> str:
-        """For the terminal: aligned columns and the totals; rounded to two decimals."""
+        """For the terminal: aligned columns rounded to two decimals, the totals, and the rule they carry."""
         names = labels or {}
         grid = Grid(box=SIMPLE_HEAD, show_footer=True, pad_edge=False)
         for i, column in enumerate(self.columns):
@@ -208,7 +217,7 @@ class Table:
         )
         with console.capture() as capture:
             console.print(grid)
-        return capture.get()
+        return "\n".join([capture.get().strip("\n"), self.meta.to_text(), ""])
 
 
 def columns_of(by: Sequence[Dimension]) -> tuple[Column, ...]:
