@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -20,7 +21,6 @@ class Job:
     """One kind of background work; `run` returns how much it did, 0 when there was nothing to do."""
 
     name: str
-    every_s: float
     run: Callable[[Engine, Settings], int]
 
 
@@ -30,7 +30,7 @@ def fold_hits(engine: Engine, settings: Settings) -> int:
         return flow.hits_arrived(tx, settings.fold_batch)
 
 
-JOBS = (Job("fold hits", 1.0, fold_hits),)
+JOBS = (Job("fold hits", fold_hits),)
 
 
 def drain(engine: Engine, settings: Settings) -> int:
@@ -51,12 +51,14 @@ def work(engine: Engine, settings: Settings, stop: threading.Event, arrived: thr
         for job in JOBS:
             if time.monotonic() < due[job.name]:
                 continue
-            rest = min(job.every_s, settings.fold_interval_s)
+            rest = settings.fold_interval_s
             try:
                 if job.run(engine, settings):
                     rest = 0.0
-            except Exception:
-                log.exception("job failed: %s", job.name)
+            except Exception as error:  # noqa: BLE001 - whatever failed, the loop goes on
+                # Not its message: it may quote a visitor's address.
+                frames = "".join(traceback.format_tb(error.__traceback__))
+                log.error("job failed: %s: %s\n%s", job.name, type(error).__name__, frames)
                 rest = 5.0
             due[job.name] = time.monotonic() + rest
         if arrived.wait(max(0.0, min(due.values()) - time.monotonic())):

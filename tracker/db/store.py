@@ -30,10 +30,12 @@ def connect(url: str, *, synchronous: str = "FULL") -> Engine:
     except ArgumentError as error:
         raise Invalid("MINAMOTO_DATABASE_URL is not a database URL; write sqlite:///minamoto.sqlite3") from error
     if parsed.get_backend_name() == "postgresql":
-        return create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10)
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10, hide_parameters=True
+        )
     if parsed.get_backend_name() != "sqlite":
         raise Invalid(f"{parsed.get_backend_name()} is not supported; use SQLite or PostgreSQL")
-    engine = create_engine(parsed)
+    engine = create_engine(parsed, hide_parameters=True)  # no personal data in error messages
 
     @event.listens_for(engine, "connect")
     def prepare(dbapi_connection: Any, _record: ConnectionPoolEntry) -> None:
