@@ -65,7 +65,7 @@ def test_a_taken_beacon_is_in_the_journal_when_it_is_answered(client: FlaskClien
     answer = send(client, a_beacon(a_hit(), a_hit(kind="event", name="Watched", props={"s": 3})))
     assert (answer.status_code, answer.data) == (204, b"")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert [row.kind for row in journal(store)] == ["page", "event"]
+    assert sorted(row.kind for row in journal(store)) == ["event", "page"]
     with reading(store) as tx:
         assert tx.execute(select(func.count()).select_from(hits_waiting)).scalar() == 2
 
