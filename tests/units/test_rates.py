@@ -67,6 +67,11 @@ def test_a_suspended_currency_keeps_its_rate_for_ten_days() -> None:
     assert rate.rate_day == "2022-03-01"
 
 
+def test_halves_go_to_the_even_unit() -> None:
+    rate = Rate("A", "B", Decimal("2"), Decimal("1"), "2026-04-02", False)
+    assert [rate.convert(amount, 0, 0) for amount in (1, 3, 5, 7, -1, -3)] == [0, 2, 2, 4, 0, -2]
+
+
 @settings(deadline=None)
 @given(
     amount=st.integers(-(9 * 10**15), 9 * 10**15),

@@ -132,6 +132,16 @@ def test_a_chart_adds_up_what_stands_beyond_the_most_important() -> None:
     ]
 
 
+def test_a_chart_of_two_dimensions_stacks_the_first() -> None:
+    visits = [
+        {"visit": name, "at": "2026-04-01", "visitor": "1", "channel": "email", "campaign": name} for name in ("a", "b")
+    ]
+    leads = [{"conversion": name, "kind": "lead", "at": "2026-04-01 13:00", "path": name} for name in ("a", "b")]
+    asked = query(by=(Dimension.CHANNEL, Dimension.CAMPAIGN), to_day="2026-04-01")
+    lines = Source(MemoryEngine(facts_of({"Visits": visits, "Conversions": leads})), asked).series("new_leads").lines
+    assert [(line.value, line.numbers) for line in lines] == [("email", (2,))]
+
+
 def test_cohorts_are_charted_by_the_touch_and_by_the_lead() -> None:
     by_touch = Source(MemoryEngine(FACTS), query(basis=Basis.TOUCH_COHORT)).series("revenue").lines
     assert {line.value: line.numbers[0] for line in by_touch if line.numbers[0] != "0"} == {"paid_search": "501"}
