@@ -151,12 +151,15 @@ def test_it_finds_whose_form_it_was_and_nothing_else(page: Page, website: Websit
     page.goto(website.at("/?closing"))
     collector.hit("page", 2)
 
-    found = {hit["form"]["id"]: hit["identifiers"] for hit in collector.hits("form")}
+    # Beacons overtake one another: each is looked up by its form.
+    collector.hit("form", sum(whose is not None for *_, whose in WHOSE))
+    found = {hit["form"]["id"]: hit for hit in collector.hits("form")}
     expected = [(case, whose) for case, _, whose in WHOSE]
-    assert [(case, found.get(f"form{nth}")) for nth, (case, *_) in enumerate(WHOSE)] == expected
-    assert collector.hits("form")[0]["form"] == {"id": "form0", "name": "", "action": "/type"}
-    assert collector.hits("form")[0]["url"] == website.at()
-    assert collector.hits("form")[0]["title"] == "Forms"
+    read = [(case, found.get(f"form{nth}", {}).get("identifiers")) for nth, (case, *_) in enumerate(WHOSE)]
+    assert read == expected
+    assert found["form0"]["form"] == {"id": "form0", "name": "", "action": "/type"}
+    assert found["form0"]["url"] == website.at()
+    assert found["form0"]["title"] == "Forms"
     assert secrets_told(collector) == []
 
 
