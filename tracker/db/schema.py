@@ -198,6 +198,28 @@ refusals = Table(
     Column("n", BigInteger, nullable=False),
 )
 
+# How far back each site's journal goes. A site without a row has its whole journal.
+retention = Table(
+    "retention",
+    metadata,
+    Column("site_id", ForeignKey("sites.site_id"), primary_key=True, autoincrement=False),
+    Column("horizon_at", Instant, nullable=False),  # hits from before it are refused; it only moves forward
+    # How far visits are sealed, in order of (started_at, visit_id); and the first that still went on meanwhile.
+    Column("swept_at", Instant, nullable=False),
+    Column("swept_id", Text, nullable=False),
+    Column("open_at", Instant),
+    Column("swept_seq", BigInteger, nullable=False),  # how far hits that are in no visit are looked through
+    Column("n_pruned", BigInteger, nullable=False),
+)
+
+# Written by whoever asks whether the store can be written.
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("pulse_id", Integer, primary_key=True, autoincrement=False),
+    Column("beaten_at", Instant, nullable=False),
+)
+
 crm_changes = Table(
     "crm_changes",
     metadata,
@@ -244,7 +266,9 @@ visits = Table(
     Column("n_hits", Integer, nullable=False),
     Column("n_pages", Integer, nullable=False),
     Column("bot", Text),  # which crawler it was: the visit is kept and shown, and is no touchpoint
-    Index(None, "site_id", "started_at"),  # the tracking page counts the week's crawlers
+    # Its page views are, or will be, gone from the journal: it stands as it is, also through a rebuild.
+    Column("sealed", Boolean, nullable=False, server_default=false()),
+    Index(None, "site_id", "started_at"),  # the tracking page counts the week's crawlers; old visits are sealed in order
     Index(None, "visitor_no", "started_at"),  # the fold looks up a visitor's last visits
 )
 
@@ -329,6 +353,7 @@ identifications = Table(
     one_of("kind", IdentificationKind),
     Index(None, "visitor_no"),
     Index(None, "contact_id"),
+    Index(None, "hit_seq"),  # whether an old hit names somebody, and so is kept
 )
 
 # Whose a browser was, when: [from_at, to_at), open at the side that is empty.

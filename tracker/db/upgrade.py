@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine, inspect
+from sqlalchemy import Connection, Engine, inspect
 
 from tracker.errors import Unready
 
@@ -28,7 +28,12 @@ def head() -> str:
 def revision(engine: Engine) -> str | None:
     """The revision a database stands at; None for an empty one."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        return revision_in(connection)
+
+
+def revision_in(tx: Connection) -> str | None:
+    """The revision that a transaction sees."""
+    return MigrationContext.configure(tx).get_current_revision()
 
 
 def upgrade(engine: Engine, to: str = "head") -> None:

@@ -11,6 +11,15 @@ WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+def create_pulse() -> None:
+    op.create_table(
+        "pulse",
+        sa.Column("pulse_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("beaten_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("pulse_id", name=op.f("pk_pulse")),
+    )
+
+
 def create_refusals() -> None:
     op.create_table(
         "refusals",
@@ -243,6 +252,21 @@ def create_paths() -> None:
     op.create_index(op.f("ix_paths_site_id_touch_day"), "paths", ["site_id", "touch_day"], unique=False)
 
 
+def create_retention() -> None:
+    op.create_table(
+        "retention",
+        sa.Column("site_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("horizon_at", sa.BigInteger(), nullable=False),
+        sa.Column("swept_at", sa.BigInteger(), nullable=False),
+        sa.Column("swept_id", sa.Text(), nullable=False),
+        sa.Column("open_at", sa.BigInteger(), nullable=True),
+        sa.Column("swept_seq", sa.BigInteger(), nullable=False),
+        sa.Column("n_pruned", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_retention_site_id_sites")),
+        sa.PrimaryKeyConstraint("site_id", name=op.f("pk_retention")),
+    )
+
+
 def create_tokens() -> None:
     op.create_table(
         "tokens",
@@ -375,6 +399,7 @@ def create_identifications() -> None:
         sa.PrimaryKeyConstraint("identification_id", name=op.f("pk_identifications")),
     )
     op.create_index(op.f("ix_identifications_contact_id"), "identifications", ["contact_id"], unique=False)
+    op.create_index(op.f("ix_identifications_hit_seq"), "identifications", ["hit_seq"], unique=False)
     op.create_index(op.f("ix_identifications_visitor_no"), "identifications", ["visitor_no"], unique=False)
 
 
@@ -436,6 +461,7 @@ def create_visits() -> None:
         sa.Column("n_hits", sa.Integer(), nullable=False),
         sa.Column("n_pages", sa.Integer(), nullable=False),
         sa.Column("bot", sa.Text(), nullable=True),
+        sa.Column("sealed", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_visits_site_id_sites")),
         sa.ForeignKeyConstraint(["visitor_no"], ["visitors.visitor_no"], name=op.f("fk_visits_visitor_no_visitors")),
         sa.PrimaryKeyConstraint("visit_id", name=op.f("pk_visits")),
@@ -445,6 +471,7 @@ def create_visits() -> None:
 
 
 def upgrade() -> None:
+    create_pulse()
     create_refusals()
     create_sites()
     create_user_agents()
@@ -456,6 +483,7 @@ def upgrade() -> None:
     create_deals()
     create_hits()
     create_paths()
+    create_retention()
     create_tokens()
     create_touchpoints()
     create_visitors()
@@ -481,6 +509,7 @@ def downgrade() -> None:
     op.drop_table("visitors")
     op.drop_table("touchpoints")
     op.drop_table("tokens")
+    op.drop_table("retention")
     op.drop_table("paths")
     op.drop_table("hits")
     op.drop_table("deals")
@@ -492,3 +521,4 @@ def downgrade() -> None:
     op.drop_table("user_agents")
     op.drop_table("sites")
     op.drop_table("refusals")
+    op.drop_table("pulse")
