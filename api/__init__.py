@@ -11,10 +11,11 @@ from pathlib import Path
 from apiflask import APIFlask
 from flask import Flask
 from sqlalchemy import Engine
-from werkzeug.middleware.proxy_fix import ProxyFix
 
-from api import errors, headers, languages, pages, trust, v1, website
+from api import errors, headers, health, languages, pages, trust, v1, website
 from api.context import Context
+from api.door import Door
+from api.proxies import BehindProxies
 from tracker import __version__, clock
 from tracker.config import Settings
 from tracker.db.store import connect
@@ -53,7 +54,8 @@ def create_app(
         static_folder=str(static_folder()),
         static_url_path="/static",
     )
-    app.extensions["minamoto"] = Context(engine, settings, now, wake)
+    door = Door(engine, settings, now, wake)
+    app.extensions["minamoto"] = Context(engine, settings, now, wake, door)
     app.config.update(
         SECRET_KEY=secret_key(settings),
         SESSION_COOKIE_NAME="minamoto",
@@ -66,10 +68,8 @@ def create_app(
         OPENAPI_VERSION="3.1.0",
         VALIDATION_ERROR_STATUS_CODE=422,
     )
-    if settings.trusted_proxies:
-        n = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
-    for room in (errors, headers, languages, trust, website, v1, pages):
+    app.wsgi_app = BehindProxies(app.wsgi_app, door.trusted)  # type: ignore[method-assign]
+    for room in (errors, headers, languages, trust, health, website, v1, pages):
         room.register(app)
     if settings.demo:
         from api.demo import register as register_demo

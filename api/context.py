@@ -7,17 +7,24 @@ from datetime import datetime
 from flask import current_app
 from sqlalchemy import Engine
 
+from api.door import Door
 from tracker.config import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One application's surroundings; `now` gives the present instant, `wake` tells the work loop that hits wait."""
+    """One application's surroundings.
+
+    now   gives the present instant
+    wake  tells the work loop that hits wait
+    door  where the beacons come in
+    """
 
     engine: Engine
     settings: Settings
     now: Callable[[], datetime]
     wake: Callable[[], None]
+    door: Door
 
 
 def here() -> Context:

@@ -14,17 +14,19 @@ from granian.log import LogLevels
 from sqlalchemy.engine import make_url
 
 from api import create_app
+from api.website.front import Front
 from tracker.config import Settings, settings
 from tracker.db.store import connect
 from tracker.errors import Invalid
 from tracker.jobs import work
 
-THREADS = 16
+# Requests beyond what may wait for its commit, so that those get their 503 and pages their answer.
+ROOM = 512
 
 
 def load_web() -> Any:
     """The application alone; called in the server's process."""
-    return create_app(settings())
+    return Front(create_app(settings()))
 
 
 def load_web_and_work() -> Any:
@@ -37,7 +39,7 @@ def load_web_and_work() -> Any:
         target=work, args=(engine, own, threading.Event(), arrived), name="minamoto-work", daemon=True
     )
     loop.start()
-    return app
+    return Front(app)
 
 
 def check_port(host: str, port: int) -> None:
@@ -66,11 +68,12 @@ def serve(own: Settings, host: str, port: int, *, workers: int, with_work: bool)
         "minamoto",
         address=host,
         port=port,
-        interface=Interfaces.WSGI,
+        interface=Interfaces.ASGI,
         workers=workers,
-        blocking_threads=THREADS,
+        backlog=1_024,
+        backpressure=own.queue_beacons + ROOM,
         log_access=False,
-        log_level=LogLevels.error,  # it warns of the threads that a blocking store needs
+        log_level=LogLevels.error,
         respawn_failed_workers=True,
     )
     server.serve(target_loader=load_web_and_work if with_work else load_web, wrap_loader=False)

@@ -24,7 +24,7 @@ from sqlalchemy import ColumnElement, Engine, and_, func, select
 
 from tracker.access.sites import Site
 from tracker.clock import local_day
-from tracker.collect.accept import country_of
+from tracker.collect.address import country_of
 from tracker.collect.journal import append
 from tracker.collect.logfile import LINE_LIMIT, LogLine, page_hit, parse_line, refuse_line
 from tracker.collect.payload import AGENT_LIMIT, Hit

@@ -198,6 +198,8 @@ class Refusal(StrEnum):
     NOT_SUCCESSFUL = "not_successful"
     DUPLICATE = "duplicate"
     BOT = "bot"
+    RATE_LIMITED = "rate_limited"
+    BUSY = "busy"
 
 
 NOT_SET = "(not set)"

@@ -22,7 +22,7 @@ from api.v1.fields import Args, Body, ContactId, Email, Flat, Instant, Key, Line
 from tracker import flow
 from tracker.access.sites import Site
 from tracker.clock import to_ms
-from tracker.collect.accept import country_of
+from tracker.collect.address import country_of
 from tracker.collect.journal import append
 from tracker.collect.payload import AGENT_LIMIT, MOST_PROPS, TITLE_LIMIT, URL_LIMIT, Hit
 from tracker.db.schema import hits

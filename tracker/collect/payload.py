@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 
 from tracker.ids import is_uuid7
 from tracker.urls import clean_text
-from tracker.vocabulary import HitKind, Origin, Refusal
+from tracker.vocabulary import HitKind, Origin
 
 URL_LIMIT = 2_048
 TITLE_LIMIT = 512
@@ -22,12 +22,8 @@ MOST_HITS = 64
 MOST_PROPS = 20
 
 
-class Refused(Exception):
-    """The beacon is refused as a whole; `reason` is counted and told in the answer's header."""
-
-    def __init__(self, reason: Refusal) -> None:
-        super().__init__(reason.value)
-        self.reason = reason
+class Unreadable(ValueError):
+    """The bytes are not the wire format."""
 
 
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_000)]  # the year 9999
@@ -88,16 +84,16 @@ DECODER = msgspec.json.Decoder(WireBeacon)
 
 
 def parse_beacon(body: bytes) -> WireBeacon:
-    """Read a beacon's JSON; raises Refused(malformed) for anything that is not the wire format."""
+    """Read a beacon's JSON; raises Unreadable for anything that is not the wire format."""
     try:
         beacon = DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(Refusal.MALFORMED) from error
+        raise Unreadable from error
     for hit in beacon.hits:
         if not is_uuid7(hit.id) or (hit.kind in ("form", "identify") and hit.identifiers is None):
-            raise Refused(Refusal.MALFORMED)
+            raise Unreadable
         if hit.kind == "event" and not hit.name.strip():
-            raise Refused(Refusal.MALFORMED)
+            raise Unreadable
     return beacon
 
 

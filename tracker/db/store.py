@@ -5,8 +5,10 @@ so that no transaction fails half-way because another wrote meanwhile. PostgreSQ
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from threading import Lock
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -17,6 +19,8 @@ from tracker.errors import Invalid
 
 Tx = Connection
 BUSY_TIMEOUT_MS = 30_000
+TURNS: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+TURNS_GUARD = Lock()
 
 
 def connect(url: str, *, synchronous: str = "FULL") -> Engine:
@@ -59,9 +63,21 @@ def connect(url: str, *, synchronous: str = "FULL") -> Engine:
 
 @contextmanager
 def begin(engine: Engine) -> Iterator[Tx]:
-    """One writing transaction: committed at the end, rolled back on any error."""
-    with engine.begin() as tx:
+    """One writing transaction: committed at the end, rolled back on any error.
+
+    On SQLite the threads of a process take turns here: by itself SQLite has them look again and again whether its one
+    writer's place is free, and whoever sleeps longest between two looks may never find it so.
+    """
+    with turn_of(engine), engine.begin() as tx:
         yield tx
+
+
+def turn_of(engine: Engine) -> AbstractContextManager[Any]:
+    """What a writing thread holds; nothing on PostgreSQL, which has many writers."""
+    if engine.dialect.name != "sqlite":
+        return nullcontext()
+    with TURNS_GUARD:
+        return TURNS.setdefault(engine, Lock())
 
 
 @contextmanager
