@@ -17,14 +17,20 @@ from api.context import here
 from tracker.access.sites import Site, all_sites, find_site, site_by_id
 from tracker.access.tokens import find_token
 from tracker.access.users import User, find_user
+from tracker.config import Settings
 from tracker.db.store import reading
 from tracker.errors import Denied, Invalid, NotFound
 
 
 class Audience(StrEnum):
-    """ANYONE: public; WEBSITE: a visitor's browser on a tracked site; CRM: a bearer token; PEOPLE: a logged-in user."""
+    """Who a route is for.
+
+    ANYONE: public; WEBSITE: a visitor's browser on a tracked site; CRM: a bearer token; PEOPLE: a logged-in user;
+    MONITOR: the bearer of MINAMOTO_METRICS_TOKEN, which is known without asking the store.
+    """
 
     ANYONE = "anyone"
+    MONITOR = "monitor"
     WEBSITE = "website"
     CRM = "crm"
     PEOPLE = "people"
@@ -69,6 +75,8 @@ def register(app: Flask) -> None:
             raise Denied("this route names no audience")
         if who is Audience.CRM:
             check_token()
+        if who is Audience.MONITOR and not may_see_figures(here().settings):
+            raise Denied("send the header Authorization: Bearer and MINAMOTO_METRICS_TOKEN, which must be set")
         if who is Audience.PEOPLE and logged_in() is None:
             if request.method == "GET":
                 return redirect(url_for("pages.login", next=request.full_path.rstrip("?")))
@@ -78,13 +86,24 @@ def register(app: Flask) -> None:
         return None
 
 
+def bearer() -> str:
+    """What the request bears in its header Authorization; '' if nothing."""
+    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def may_see_figures(settings: Settings) -> bool:
+    """Whether the request bears the token of who watches the installation; nobody does while none is set."""
+    return bool(settings.metrics_token) and hmac.compare_digest(bearer().encode(), settings.metrics_token.encode())
+
+
 def check_token() -> None:
     """Find the request's token and site; both are then in `g`."""
-    scheme, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not secret.strip():
+    secret = bearer()
+    if not secret:
         raise Denied("send the header Authorization: Bearer TOKEN")
     with reading(here().engine) as tx:
-        token = find_token(tx, secret.strip())
+        token = find_token(tx, secret)
         if token is None:
             raise Denied("this token is unknown or revoked")
         g.token = token
