@@ -3,7 +3,7 @@
 Every function takes the transaction it runs in and may run again with the same input: nothing happens twice.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -24,14 +24,18 @@ from tracker.identity.stitch import (
     Identification,
     crm_says,
     find_contact,
+    names_of,
     owner_of,
     refresh,
     relink,
     stitch,
+    stitch_all,
 )
 from tracker.ids import derive
-from tracker.visits.fold import Folded, FoldedHit, SiteRules, fold
+from tracker.visits.fold import Folded, SiteRules, fold, warm
 from tracker.visits.offline import OFFLINE_KINDS, touch
+from tracker.visits.park import fold_or_park
+from tracker.visits.waiting import NOTHING_AHEAD, Ahead, FoldedHit, claim, read_ahead, wait_no_more
 from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind
 
 NAMING_KINDS = (HitKind.FORM, HitKind.IDENTIFY, HitKind.CALL, HitKind.CHAT, HitKind.OFFLINE)
@@ -42,52 +46,78 @@ def rules_of(site: Site) -> SiteRules:
     return SiteRules(site.site_id, site.hosts, site.timezone, timedelta(seconds=site.visit_gap_s))
 
 
-def hits_arrived(tx: Tx, limit: int, *, credit: bool = True) -> int:
-    """Hits wait in the journal: cut visits, name people, credit what they did. Returns how many hits were folded.
+def hits_arrived(
+    tx: Tx, limit: int, *, credit: bool = True, one_by_one: bool = True, ahead: Ahead = NOTHING_AHEAD
+) -> int:
+    """Hits wait in the journal: cut visits, name people, credit what they did. Returns how many wait no more.
 
-    credit  False while rebuilding, which credits everybody at its end
+    credit      False while rebuilding, which credits everybody at its end
+    one_by_one  whether a hit that cannot be folded is looked for and parked; False raises, and is faster
+    ahead       what look_ahead read
     """
+    seqs = claim(tx, limit)
+    if one_by_one:
+        fold_or_park(tx, seqs, lambda some: follow(tx, some, ahead, credit=credit))
+    else:
+        follow(tx, seqs, ahead, credit=credit)
+    wait_no_more(tx, seqs)
+    return len(seqs)
+
+
+def look_ahead(tx: Tx, limit: int) -> Ahead:
+    """Read the hits that hits_arrived will find, and work out what needs no writing."""
+    ahead = read_ahead(tx, limit)
+    warm(ahead, sites_in(tx))
+    return ahead
+
+
+def sites_in(tx: Tx) -> Callable[[int], SiteRules]:
+    """What the fold asks of sites, each read once."""
 
     @cache
-    def site_of(site_id: int) -> Site:
-        return site_by_id(tx, site_id)
+    def rules(site_id: int) -> SiteRules:
+        return rules_of(site_by_id(tx, site_id))
 
-    folded = fold(tx, lambda site_id: rules_of(site_of(site_id)), limit)
+    return rules
+
+
+def follow(tx: Tx, seqs: Sequence[int], ahead: Ahead, *, credit: bool) -> None:
+    """Do all that follows from these hits."""
+    folded = fold(tx, sites_in(tx), seqs, ahead)
     for site_id in sorted({hit.site_id for hit in folded.hits}):
+        site = site_by_id(tx, site_id)
         own = replace(folded, hits=tuple(hit for hit in folded.hits if hit.site_id == site_id))
-        touched = people_named(tx, site_of(site_id), own)
+        touched = people_named(tx, site, own)
         if credit:
-            attribute(tx, site_id, site_of(site_id).timezone, touched)
-    return len(folded.hits)
+            attribute(tx, site_id, site.timezone, touched)
 
 
 def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
     """Name the people of these hits, share their browsers among them; return all whose way may have changed."""
-    named: set[str] = set()
-    events: list[tuple[FoldedHit, str]] = []
-    for hit in folded.hits:
-        if hit.kind not in NAMING_KINDS or hit.visitor_no in folded.bots:
-            continue
-        contact_id = named_by(tx, site, hit)
-        if contact_id is None:
-            continue
-        named.add(contact_id)
-        if hit.kind in OFFLINE_KINDS:
-            events.append((hit, contact_id))
+    named = [
+        (hit, one)
+        for hit in folded.hits
+        if hit.kind in NAMING_KINDS and hit.seq not in folded.crawlers and (one := named_by(site, hit))
+    ]
+    # A CRM may name them for the first time at this very moment, too.
+    lock_names(tx, [name_to_lock(site, kind, value) for _, one in named for kind, value in names_of(one)])
+    people = stitch_all(tx, [one for _, one in named], site.timezone)
+    events = [(hit, person) for (hit, _), person in zip(named, people, strict=True) if hit.kind in OFFLINE_KINDS]
     touch(tx, events, rules_of(site))
-    touched = relink(tx, {hit.visitor_no for hit in folded.hits if hit.visitor_no is not None})
-    refresh(tx, named, site.timezone)
-    return touched | named
+    browsers = folded.moved | {hit.visitor_no for hit, _ in named}
+    touched = relink(tx, {hit.visitor_no for hit in folded.hits if hit.visitor_no and hit.visitor_no in browsers})
+    refresh(tx, people, site.timezone)
+    return touched | set(people)
 
 
-def named_by(tx: Tx, site: Site, hit: FoldedHit) -> str | None:
-    """The contact that a form, a call or an event names; None if it names nobody."""
+def named_by(site: Site, hit: FoldedHit) -> Identification | None:
+    """Whom a form, a call or an event names; None if nobody."""
     told = hit.details.get("identifiers", {})
     email = email_of(str(told.get("email", "")))
     crm_id = str(told.get("crm_id", "")) or None
     if email is None and crm_id is None:
         return None
-    one = Identification(
+    return Identification(
         site_id=site.site_id,
         kind=IdentificationKind(hit.kind),
         occurred_at=hit.occurred_at,
@@ -97,7 +127,6 @@ def named_by(tx: Tx, site: Site, hit: FoldedHit) -> str | None:
         visitor_no=hit.visitor_no,
         hit_seq=hit.seq,
     )
-    return stitch(tx, one, site.timezone)
 
 
 def contact_said(

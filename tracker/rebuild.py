@@ -21,6 +21,7 @@ from tracker.db.schema import (
     deal_entries,
     deals,
     hits,
+    hits_parked,
     hits_waiting,
     identifications,
     identifiers,
@@ -63,6 +64,7 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
     for table in DERIVED:
         tx.execute(delete(table))
     tx.execute(delete(hits_waiting))
+    tx.execute(delete(hits_parked))  # under today's rules they may do
     sites = all_sites(tx)
     for site in sites:
         retell(tx, site)

@@ -189,6 +189,19 @@ hits_waiting = Table(
     Column("seq", BigInteger().with_variant(Integer(), "sqlite"), ForeignKey("hits.seq"), primary_key=True),
 )
 
+# Hits whose fold failed, found and set aside so that the others go on; `minamoto rebuild` tries them again.
+hits_parked = Table(
+    "hits_parked",
+    metadata,
+    Column(
+        "seq",
+        BigInteger().with_variant(Integer(), "sqlite"),
+        ForeignKey("hits.seq", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("error", Text, nullable=False),  # the name of the error's class; its text may quote a visitor
+)
+
 refusals = Table(
     "refusals",
     metadata,
@@ -268,7 +281,7 @@ visits = Table(
     Column("bot", Text),  # which crawler it was: the visit is kept and shown, and is no touchpoint
     # Its page views are, or will be, gone from the journal: it stands as it is, also through a rebuild.
     Column("sealed", Boolean, nullable=False, server_default=false()),
-    Index(None, "site_id", "started_at"),  # the tracking page counts the week's crawlers; old visits are sealed in order
+    Index(None, "site_id", "started_at"),  # the week's crawlers are counted, old visits sealed in order
     Index(None, "visitor_no", "started_at"),  # the fold looks up a visitor's last visits
 )
 

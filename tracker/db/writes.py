@@ -1,20 +1,48 @@
 """The only dialect-aware writes: insert once, upsert, and claims that other workers skip.
 
 Everything else is plain SQLAlchemy Core and the same on SQLite and PostgreSQL.
+
+The fold writes thousands of rows a second, and SQLAlchemy's work on each value would cost more than the database's.
+So `put` and its like take rows as the database keeps them (instants in milliseconds, `raw` columns when read), and
+lists of values travel as one JSON parameter, which makes one statement of them, however long they are.
 """
 
+import json
+import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, Table, func, select
+from msgspec.json import encode
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    ColumnElement,
+    Dialect,
+    FromClause,
+    Integer,
+    Select,
+    Table,
+    Text,
+    cast,
+    column,
+    delete,
+    func,
+    literal,
+    select,
+    type_coerce,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
+from tracker.db.schema import Instant
 from tracker.db.store import Tx
 
 Row = Mapping[str, Any]
-# SQLite binds at most 32,766 values in one statement.
-MOST_VALUES = 30_000
+# Of PostgreSQL's advisory locks: our own first key, and how many second keys the names share.
+NAME_LOCK_SPACE = 6_789
+NAME_LOCKS = 1_024
+POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
 def insert_for(tx: Tx, table: Table) -> Any:
@@ -75,10 +103,121 @@ def lock(tx: Tx, query: Select[Any]) -> None:
 
 
 def lock_names(tx: Tx, names: Iterable[str]) -> None:
-    """Wait for and hold these names until the transaction ends: for what has no row yet that could be locked."""
+    """Wait for and hold these names until the transaction ends: for what has no row yet that could be locked.
+
+    Names share NAME_LOCKS locks, for a server has room for some thousands only; a transaction takes all it needs at
+    once, in order, so that no two wait for each other.
+    """
     if tx.dialect.name == "postgresql":
-        for name in sorted(set(names)):
-            tx.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(name, 0))))
+        numbers = sorted({zlib.crc32(name.encode("utf-8", "surrogatepass")) % NAME_LOCKS for name in names})
+        if numbers:
+            tx.execute(select(func.pg_advisory_xact_lock(NAME_LOCK_SPACE, cast(listed(tx, numbers).c.value, Integer))))
+
+
+def has_one_writer(tx: Tx) -> bool:
+    """Whether a writing transaction keeps all others waiting, so that what can be done before it should be."""
+    return tx.dialect.name != "postgresql"
+
+
+def raw(tx: Tx, of: Column[Any]) -> ColumnElement[Any]:
+    """A column to be read as the database keeps it: instants in milliseconds, JSON as text."""
+    if isinstance(of.type, JSON):
+        return cast(of, Text).label(of.name) if tx.dialect.name == "postgresql" else type_coerce(of, Text)
+    return type_coerce(of, BigInteger) if isinstance(of.type, Instant) else of
+
+
+def listed(tx: Tx, values: Iterable[int | str]) -> FromClause:
+    """These values as rows of one column `value`, to be read or joined; any number of them is one parameter."""
+    text = encode(list(values)).decode()
+    if tx.dialect.name == "postgresql":
+        return func.json_array_elements_text(cast(literal(text, Text), postgresql.JSON)).table_valued("value")
+    return func.json_each(text).table_valued("value")
+
+
+def listed_rows(tx: Tx, rows: Iterable[Sequence[int]], names: Sequence[str]) -> FromClause:
+    """Rows of whole numbers as a table with these column names; any number of them is one parameter."""
+    text = encode(list(rows)).decode()
+    cells: list[ColumnElement[int]]
+    if tx.dialect.name == "postgresql":
+        given = func.json_array_elements(cast(literal(text, Text), postgresql.JSON))
+        whole = given.table_valued(column("value", postgresql.JSON)).c.value
+        cells = [cast(whole.op("->>")(place), BigInteger) for place in range(len(names))]
+    else:
+        whole = func.json_each(text).table_valued("value").c.value
+        cells = [func.json_extract(whole, f"$[{place}]", type_=BigInteger) for place in range(len(names))]
+    return select(*[cell.label(name) for name, cell in zip(names, cells, strict=True)]).subquery()
+
+
+def among(tx: Tx, of: Column[Any], values: Iterable[int | str]) -> ColumnElement[bool]:
+    """That a column has one of these values; any number of them is one parameter, and the column's index serves."""
+    source = listed(tx, values)
+    if tx.dialect.name == "postgresql":
+        wanted = cast(source.c.value, BigInteger) if of.type.python_type is int else source.c.value
+        return of == func.any(func.array(select(wanted).scalar_subquery()))
+    return of.in_(select(source.c.value))
+
+
+def drop(tx: Tx, of: Column[Any], values: Sequence[int | str]) -> None:
+    """Delete the rows of a column's table in which it has one of these values."""
+    if values:
+        tx.execute(delete(of.table).where(among(tx, of, values)))
+
+
+def put(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Insert rows, or replace these columns of those whose primary key is there.
+
+    rows  each with the values of the columns `names`, as the database keeps them; of a JSON column what it means
+    """
+    if not rows:
+        return
+    statement = put_by(tx.dialect.name, table, tuple(names))
+    if tx.dialect.name == "postgresql":
+        tx.exec_driver_sql(statement, (encode([dict(zip(names, row, strict=True)) for row in rows]).decode(),))
+        return
+    texts = [place for place, name in enumerate(names) if isinstance(table.c[name].type, JSON)]
+    tx.exec_driver_sql(statement, [with_texts(row, texts) for row in rows] if texts else list(map(tuple, rows)))
+
+
+def with_texts(row: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
+    """A row with the JSON values at these places as text."""
+    cells = list(row)
+    for place in places:
+        cells[place] = json.dumps(cells[place])
+    return tuple(cells)
+
+
+@lru_cache(maxsize=64)
+def put_by(dialect: str, table: Table, names: tuple[str, ...]) -> str:
+    """The statement that put runs: on PostgreSQL of one JSON parameter, on SQLite of a row's values."""
+    key = [of.name for of in table.primary_key.columns]
+    rest = [name for name in names if name not in key]
+    become = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in rest)}" if rest else "NOTHING"
+    start, end = f"INSERT INTO {table.name} ({', '.join(names)})", f"ON CONFLICT ({', '.join(key)}) DO {become}"
+    if dialect != "postgresql":
+        return f"{start} VALUES ({', '.join('?' * len(names))}) {end}"
+    types = ", ".join(f"{name} {plain_type(table.c[name])}" for name in names)
+    return f"{start} SELECT {', '.join(names)} FROM json_to_recordset(%s::json) AS given ({types}) {end}"  # noqa: S608 - our own names
+
+
+def plain_type(of: Column[Any]) -> str:
+    """A column's type on PostgreSQL, without its collation."""
+    return str(of.type.compile(dialect=POSTGRESQL)).partition(" COLLATE")[0]
+
+
+def insert_new(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[Sequence[int | str]], key: str) -> list[Any]:
+    """Insert the rows that are not there yet; give (key, *names) of those that this transaction inserted."""
+    if not rows:
+        return []
+    text = encode(list(rows)).decode()
+    listing = ", ".join(names)
+    if tx.dialect.name == "postgresql":
+        cells = ", ".join(f"(value ->> {n})::{plain_type(table.c[name])}" for n, name in enumerate(names))
+        source = f"SELECT {cells} FROM json_array_elements(%s::json) AS given (value)"  # noqa: S608 - our own names
+    else:
+        cells = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(names)))
+        source = f"SELECT {cells} FROM json_each(?) WHERE true"  # noqa: S608 - our own names
+    statement = f"INSERT INTO {table.name} ({listing}) {source} ON CONFLICT DO NOTHING RETURNING {key}, {listing}"
+    return list(tx.exec_driver_sql(statement, (text,)).all())
 
 
 def chunks(values: Iterable[Any], size: int = 500) -> Iterable[list[Any]]:

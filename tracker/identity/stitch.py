@@ -5,12 +5,12 @@ are never merged here: what would need it is a Conflict, told to whoever asked. 
 things arrived (docs/adr/0009).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import insert, select
 
 from tracker.clock import local_day
 from tracker.db.schema import (
@@ -24,7 +24,7 @@ from tracker.db.schema import (
     visits,
 )
 from tracker.db.store import Tx
-from tracker.db.writes import chunks, insert_once, lock, upsert
+from tracker.db.writes import among, chunks, drop, insert_once, lock, upsert
 from tracker.errors import Conflict, NotFound
 from tracker.identity.graph import Named, spans
 from tracker.identity.normalise import company_domain_of, phone_of
@@ -86,93 +86,143 @@ def stitch(tx: Tx, one: Identification, timezone: str) -> str:
     """
     contact_id = owner_of(tx, one.site_id, one.email, one.crm_id)
     if contact_id is None:
-        kind, value = ("email", one.email) if one.email else ("crm_id", one.crm_id)
-        contact_id = derive("contact", one.site_id, kind, value or "")
-        insert_once(
-            tx,
-            contacts,
-            [
-                {
-                    "contact_id": contact_id,
-                    "site_id": one.site_id,
-                    "email": one.email,
-                    "crm_id": one.crm_id,
-                    "company_domain": company_domain_of(one.email),
-                    "properties": {},
-                    "lead_at": one.occurred_at,
-                    "lead_day": local_day(one.occurred_at, timezone),
-                    "updated_at": one.occurred_at,
-                }
-            ],
-        )
-    values = [(IdentifierKind.EMAIL, one.email), (IdentifierKind.CRM_ID, one.crm_id)]
-    insert_once(
-        tx,
-        identifiers,
-        [
-            {"site_id": one.site_id, "kind": kind.value, "value": value, "contact_id": contact_id}
-            for kind, value in values
-            if value
-        ],
-    )
-    write_identification(tx, one, contact_id)
+        contact_id = founded_by(one)
+        insert_once(tx, contacts, [contact_row(one, contact_id, timezone)])
+    insert_once(tx, identifiers, [identifier_row(one, kind, value, contact_id) for kind, value in names_of(one)])
+    write_identifications(tx, [(one, contact_id)])
     return contact_id
 
 
-def write_identification(tx: Tx, one: Identification, contact_id: str) -> None:
-    """Keep the evidence once, under the earliest time at which it was told."""
-    identification_id = derive("identification", one.site_id, one.evidence)
-    known = tx.execute(
-        select(identifications.c.occurred_at).where(identifications.c.identification_id == identification_id)
-    ).scalar()
-    row = {
-        "identification_id": identification_id,
-        "site_id": one.site_id,
+def stitch_all(tx: Tx, ones: Sequence[Identification], timezone: str) -> list[str]:
+    """The contact of each of these identifications of one site, as stitch gives it for one after the other.
+
+    ones  with one identifier each, so that nobody is named as two; held by lock_names
+    """
+    if not ones:
+        return []
+    owners = owners_by(tx, ones[0].site_id, {name for one in ones for name in names_of(one)})
+    contact_rows: list[dict[str, Any]] = []
+    identifier_rows: list[dict[str, Any]] = []
+    found: list[str] = []
+    for one in ones:
+        ((kind, value),) = names_of(one)
+        if (kind, value) not in owners:
+            owners[kind, value] = founded_by(one)
+            contact_rows.append(contact_row(one, owners[kind, value], timezone))
+            identifier_rows.append(identifier_row(one, kind, value, owners[kind, value]))
+        found.append(owners[kind, value])
+    insert_once(tx, contacts, contact_rows)
+    insert_once(tx, identifiers, identifier_rows)
+    write_identifications(tx, list(zip(ones, found, strict=True)))
+    return found
+
+
+def names_of(one: Identification) -> list[tuple[IdentifierKind, str]]:
+    """The identifiers that an identification gives."""
+    given = ((IdentifierKind.EMAIL, one.email), (IdentifierKind.CRM_ID, one.crm_id))
+    return [(kind, value) for kind, value in given if value]
+
+
+def founded_by(one: Identification) -> str:
+    """The id of the contact that an identification founds: of the e-mail address where both are given."""
+    kind, value = ("email", one.email) if one.email else ("crm_id", one.crm_id)
+    return derive("contact", one.site_id, kind, value or "")
+
+
+def owners_by(
+    tx: Tx, site_id: int, names: Iterable[tuple[IdentifierKind, str]]
+) -> dict[tuple[IdentifierKind, str], str]:
+    """The contacts that own these identifiers."""
+    wanted = set(names)
+    rows = tx.execute(
+        select(identifiers.c.kind, identifiers.c.value, identifiers.c.contact_id).where(
+            identifiers.c.site_id == site_id,
+            identifiers.c.kind.in_([kind.value for kind in IdentifierKind]),
+            among(tx, identifiers.c.value, sorted({value for _, value in wanted})),
+        )
+    )
+    return {(IdentifierKind(kind), value): owner for kind, value, owner in rows if (kind, value) in wanted}
+
+
+def contact_row(one: Identification, contact_id: str, timezone: str) -> dict[str, Any]:
+    """The row of a contact that is new."""
+    return {
         "contact_id": contact_id,
-        "visitor_no": one.visitor_no,
-        "hit_seq": one.hit_seq,
-        "kind": one.kind.value,
-        "occurred_at": min(one.occurred_at, known) if known else one.occurred_at,
+        "site_id": one.site_id,
+        "email": one.email,
+        "crm_id": one.crm_id,
+        "company_domain": company_domain_of(one.email),
+        "properties": {},
+        "lead_at": one.occurred_at,
+        "lead_day": local_day(one.occurred_at, timezone),
+        "updated_at": one.occurred_at,
     }
-    upsert(tx, identifications, [row])
+
+
+def identifier_row(one: Identification, kind: IdentifierKind, value: str, contact_id: str) -> dict[str, Any]:
+    """The row of one identifier."""
+    return {"site_id": one.site_id, "kind": kind.value, "value": value, "contact_id": contact_id}
+
+
+def write_identifications(tx: Tx, named: Sequence[tuple[Identification, str]]) -> None:
+    """Keep each evidence once, under the earliest time at which it was told."""
+    ids = [derive("identification", one.site_id, one.evidence) for one, _ in named]
+    known: dict[str, datetime] = {
+        row.identification_id: row.occurred_at
+        for row in tx.execute(
+            select(identifications.c.identification_id, identifications.c.occurred_at).where(
+                among(tx, identifications.c.identification_id, ids)
+            )
+        )
+    }
+    rows = [
+        {
+            "identification_id": identification_id,
+            "site_id": one.site_id,
+            "contact_id": contact_id,
+            "visitor_no": one.visitor_no,
+            "hit_seq": one.hit_seq,
+            "kind": one.kind.value,
+            "occurred_at": min(one.occurred_at, known.get(identification_id, one.occurred_at)),
+        }
+        for identification_id, (one, contact_id) in zip(ids, named, strict=True)
+    ]
+    upsert(tx, identifications, rows)
 
 
 def relink(tx: Tx, visitor_nos: Iterable[int]) -> set[str]:
     """Share these visitors' time anew among the contacts named on them; return all contacts that have or had a part."""
-    touched: set[str] = set()
-    for some in chunks(sorted(set(visitor_nos))):
-        named: dict[int, list[Named]] = {}
-        rows = tx.execute(
-            select(
-                identifications.c.visitor_no,
-                identifications.c.occurred_at,
-                identifications.c.contact_id,
-                visits.c.started_at,
-            )
-            .outerjoin(visit_hits, visit_hits.c.hit_seq == identifications.c.hit_seq)
-            .outerjoin(visits, visits.c.visit_id == visit_hits.c.visit_id)
-            .where(identifications.c.visitor_no.in_(some))
+    named: dict[int, list[Named]] = {}
+    rows = tx.execute(
+        select(
+            identifications.c.visitor_no,
+            identifications.c.occurred_at,
+            identifications.c.contact_id,
+            visits.c.started_at,
         )
-        for number, occurred_at, contact_id, started_at in rows:
-            named.setdefault(number, []).append(Named(occurred_at, started_at or occurred_at, contact_id))
-        if not named:
-            continue
-        touched |= set(tx.execute(select(links.c.contact_id).where(links.c.visitor_no.in_(named))).scalars())
-        new = [
-            {
-                "visitor_no": number,
-                "position": position,
-                "contact_id": span.contact_id,
-                "from_at": span.from_at,
-                "to_at": span.to_at,
-            }
-            for number, ones in named.items()
-            for position, span in enumerate(spans(ones))
-        ]
-        tx.execute(delete(links).where(links.c.visitor_no.in_(named)))
-        tx.execute(insert(links), new)
-        touched |= {str(row["contact_id"]) for row in new}
-    return touched
+        .outerjoin(visit_hits, visit_hits.c.hit_seq == identifications.c.hit_seq)
+        .outerjoin(visits, visits.c.visit_id == visit_hits.c.visit_id)
+        .where(among(tx, identifications.c.visitor_no, sorted(set(visitor_nos))))
+    )
+    for number, occurred_at, contact_id, started_at in rows:
+        named.setdefault(number, []).append(Named(occurred_at, started_at or occurred_at, contact_id))
+    if not named:
+        return set()
+    touched = set(tx.execute(select(links.c.contact_id).where(among(tx, links.c.visitor_no, sorted(named)))).scalars())
+    new = [
+        {
+            "visitor_no": number,
+            "position": position,
+            "contact_id": span.contact_id,
+            "from_at": span.from_at,
+            "to_at": span.to_at,
+        }
+        for number, ones in named.items()
+        for position, span in enumerate(spans(ones))
+    ]
+    drop(tx, links.c.visitor_no, sorted(named))
+    tx.execute(insert(links), new)
+    return touched | {str(row["contact_id"]) for row in new}
 
 
 def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:

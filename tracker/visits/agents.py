@@ -5,18 +5,19 @@ fold and never while a visitor waits.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.resources import files
 from re import Pattern, compile
+from types import MappingProxyType
 
 from sqlalchemy import select
 from user_agents import parse
 
 from tracker.db.schema import user_agents
 from tracker.db.store import Tx
-from tracker.db.writes import chunks, insert_once
+from tracker.db.writes import among, insert_once
 from tracker.ids import derive
 from tracker.vocabulary import Device
 
@@ -33,6 +34,7 @@ class Agent:
     bot: str | None
 
 
+NONE_AHEAD: Mapping[str, Agent] = MappingProxyType({})
 # Clients that are no browsers and that the crawler list does not name everywhere.
 NO_BROWSER = compile(
     r"(?i)\b(?:bot|crawl|spider|slurp|curl|wget|python|ruby|java|libwww|libfetch|headless|monitor|feed|http-client)"
@@ -42,24 +44,35 @@ OPERATOR = compile(r"(?i)https?://[\w.-]{1,60}|[\w.+-]{1,60}@[\w.-]{1,60}")
 
 
 @lru_cache(maxsize=1)
-def crawler_patterns() -> tuple[Pattern[str], list[tuple[str, Pattern[str]]]]:
-    """One pattern that finds any crawler of the list, and each by its own name."""
+def crawler_names() -> tuple[str, ...]:
+    """The patterns of the list, in its order; each is a crawler's name."""
     listed = json.loads(files("crawleruseragents").joinpath("crawler-user-agents.json").read_text("utf-8"))
-    patterns = [str(entry["pattern"]) for entry in listed]
-    return compile("|".join(f"(?:{pattern})" for pattern in patterns)), [(p, compile(p)) for p in patterns]
+    return tuple(str(entry["pattern"]) for entry in listed)
+
+
+@lru_cache(maxsize=1)
+def any_crawler() -> Pattern[str]:
+    """One pattern that finds any crawler of the list."""
+    return compile("|".join(f"(?:{pattern})" for pattern in crawler_names()))
+
+
+@lru_cache(maxsize=1)
+def each_crawler() -> tuple[tuple[str, Pattern[str]], ...]:
+    """Each crawler's name and pattern; made when the first crawler comes, for that takes a third of a second."""
+    return tuple((name.replace("\\", ""), compile(name)) for name in crawler_names())
 
 
 def bot_name(text: str) -> str | None:
     """Which crawler a user agent is, or None. An empty user agent is one: browsers always send theirs."""
     if not text:
         return "no user agent"
-    anyone, each = crawler_patterns()
-    if anyone.search(text):
-        return next(name.replace("\\", "") for name, pattern in each if pattern.search(text))
+    if any_crawler().search(text):
+        return next(name for name, pattern in each_crawler() if pattern.search(text))
     found = NO_BROWSER.search(text) or OPERATOR.search(text)
     return found.group(0).lower() if found else None
 
 
+@lru_cache(maxsize=4_096)
 def read_agent(text: str) -> Agent:
     """Parse one user agent string; never raises."""
     parsed = parse(text)
@@ -79,13 +92,21 @@ def read_agent(text: str) -> Agent:
     )
 
 
-def agents_of(tx: Tx, texts: Iterable[str]) -> dict[str, Agent]:
-    """The parsed agent of each text; what was not seen before is parsed and kept."""
-    wanted = {derive("ua", text): text for text in texts}
-    found: dict[str, Agent] = {}
-    for some in chunks(wanted):
-        for row in tx.execute(select(user_agents).where(user_agents.c.ua_id.in_(some))).mappings():
-            found[row["text"]] = Agent(**row)
-    fresh = [read_agent(text) for text in wanted.values() if text not in found]
+def agents_of(tx: Tx, texts: Iterable[str], ahead: Mapping[str, Agent] = NONE_AHEAD) -> Mapping[str, Agent]:
+    """The parsed agent of each text; what was not seen before is parsed and kept.
+
+    ahead  those that are known already
+    """
+    unknown = {text for text in texts if text not in ahead}
+    if not unknown:
+        return ahead
+    found = known_agents(tx, unknown)
+    fresh = [read_agent(text) for text in sorted(unknown - found.keys())]
     insert_once(tx, user_agents, [asdict(agent) for agent in fresh])
-    return found | {agent.text: agent for agent in fresh}
+    return {**ahead, **found, **{agent.text: agent for agent in fresh}}
+
+
+def known_agents(tx: Tx, texts: Iterable[str]) -> dict[str, Agent]:
+    """The agents that are kept, by text."""
+    rows = tx.execute(select(user_agents).where(among(tx, user_agents.c.ua_id, [derive("ua", text) for text in texts])))
+    return {row.text: Agent(*row) for row in rows}

@@ -1,33 +1,65 @@
 """Fold hits into visits and touchpoints: once each, in the order in which they happened, whatever order they came in.
 
-A visitor's visits are cut anew from the visit before the earliest new hit onwards; everything older stands. The outcome
-is a function of the visitor's hits alone, so a late hit, a retry and a rebuild all end in the same rows.
+A visitor's visits are cut anew where new hits touch them: from the visit before the earliest new hit onwards, or, if
+that one ended more than the gap before it, from the new hit onwards; everything older stands. The outcome is a function
+of the visitor's hits alone, so a late hit, a retry and a rebuild all end in the same rows.
 Says nothing about people or money: flow.py composes those.
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import and_, func, select
 
-from tracker.channels.rules import Classified, classify
-from tracker.clock import local_day
-from tracker.db.schema import hits, hits_waiting, touchpoints, visit_hits, visitors, visits
+from tracker.channels.rules import classify
+from tracker.clock import MILLISECOND, local_day
+from tracker.db.schema import hits, touchpoints, visit_hits, visits
 from tracker.db.store import Tx
-from tracker.db.writes import chunks, insert_once, lock, skip_claimed, upsert
+from tracker.db.writes import drop, listed_rows, put, raw
 from tracker.ids import derive
 from tracker.urls import EXCLUDED_REFERRERS, Arrival, read_arrival
-from tracker.visits.agents import Agent, agents_of
+from tracker.visits.agents import Agent, agents_of, read_agent
 from tracker.visits.boundary import Step, cut
+from tracker.visits.waiting import COLUMNS, NOTHING_AHEAD, Ahead, FoldedHit, hit_of, number_visitors, read_hits
 from tracker.vocabulary import NOT_SET, Device, HitKind, Origin, TouchKind
 
 WEB_KINDS = (HitKind.PAGE, HitKind.FORM, HitKind.IDENTIFY, HitKind.EVENT)
 # A crawler's word, and a developer's headless browser's: from this very machine it is a test and no crawler.
 AUTOMATION = ("HeadlessChrome",)
+VISIT = ("visit_id", "site_id", "visitor_no", "started_at", "ended_at", "n_hits", "n_pages", "bot")
+VISIT_HIT = ("hit_seq", "visit_id", "visitor_no", "occurred_at")
+TOUCH = (
+    "touchpoint_id",
+    "site_id",
+    "kind",
+    "hit_seq",
+    "hit_id",
+    "visitor_no",
+    "contact_id",
+    "occurred_at",
+    "day",
+    "channel",
+    "source",
+    "medium",
+    "campaign",
+    "term",
+    "content",
+    "rule",
+    "rules_version",
+    "landing_page",
+    "landing_url",
+    "referring_host",
+    "referrer",
+    "click_ids",
+    "device",
+    "browser",
+    "os",
+    "country",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,24 +70,6 @@ class SiteRules:
     hosts: tuple[str, ...]
     timezone: str
     gap: timedelta
-
-
-@dataclass(frozen=True, slots=True)
-class FoldedHit:
-    """A hit as the journal has it, with its visitor's number."""
-
-    visitor_no: int | None
-    seq: int
-    site_id: int
-    hit_id: str
-    kind: str
-    origin: str
-    occurred_at: datetime
-    url: str
-    referrer: str | None
-    user_agent: str | None
-    country: str | None
-    details: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,147 +88,156 @@ class Standing:
 class Folded:
     """What a fold did.
 
-    hits       those folded, in (occurred_at, hit_id) order
-    bots       visitor numbers whose newest hits are a crawler's: their forms name nobody
+    hits      those folded, in (occurred_at, hit_id) order
+    crawlers  the seqs of those that a crawler sent: its forms name nobody
+    moved     visitor numbers of whom a visit began or is no more; the others' touchpoints are what they were
     """
 
     hits: tuple[FoldedHit, ...]
-    bots: frozenset[int]
+    crawlers: frozenset[int]
+    moved: frozenset[int]
 
 
-# In the order of FoldedHit's fields, which follow the visitor's number.
-COLUMNS = [hits.c[field.name] for field in fields(FoldedHit) if field.name != "visitor_no"]
+def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: Ahead = NOTHING_AHEAD) -> Folded:
+    """Fold these hits of the journal. Idempotent: a hit folded before gives the same rows again.
 
-
-def fold(tx: Tx, sites: Callable[[int], SiteRules], limit: int) -> Folded:
-    """Claim up to `limit` waiting hits and fold them. Idempotent: a hit folded before gives the same rows again."""
-    claimed = claim(tx, limit)
+    ahead  what was read of them before the transaction began
+    """
+    rows = read_hits(tx, seqs, ahead)
+    numbers, new_visitors = number_visitors(tx, rows)
+    found = [hit_of(row, numbers.get((row[1], row[-1]))) for row in rows]
     by_visitor: dict[int, list[FoldedHit]] = {}
-    for hit in claimed:
+    for hit in found:
         if hit.visitor_no is not None and hit.kind in WEB_KINDS:
             by_visitor.setdefault(hit.visitor_no, []).append(hit)
-    bots = fold_visitors(tx, sites, by_visitor)
-    for some in chunks(hit.seq for hit in claimed):
-        tx.execute(delete(hits_waiting).where(hits_waiting.c.seq.in_(some)))
-    return Folded(tuple(sorted(claimed, key=lambda hit: (hit.occurred_at, hit.hit_id))), bots)
-
-
-def claim(tx: Tx, limit: int) -> list[FoldedHit]:
-    """Take the waiting hits that no other worker holds, and hold their visitors until the transaction ends."""
-    query = select(hits_waiting.c.seq).order_by(hits_waiting.c.seq).limit(limit)
-    seqs = tx.execute(skip_claimed(tx, query)).scalars().all()
-    query_hits = select(hits.c.visitor_id, *COLUMNS)
-    rows = [row for some in chunks(seqs) for row in tx.execute(query_hits.where(hits.c.seq.in_(some)))]
-    numbers = number_visitors(tx, {(row.site_id, row.visitor_id) for row in rows if row.visitor_id})
-    return [FoldedHit(numbers.get((row.site_id, row.visitor_id)), *row[1:]) for row in rows]
-
-
-def number_visitors(tx: Tx, keys: set[tuple[int, str]]) -> dict[tuple[int, str], int]:
-    """The dense number of each (site, visitor id), given out at first sight; holds the rows against other workers."""
-    if not keys:
-        return {}
-    insert_once(tx, visitors, [{"site_id": site, "visitor_id": visitor} for site, visitor in sorted(keys)])
-    numbers: dict[tuple[int, str], int] = {}
-    for some in chunks({visitor for _, visitor in keys}):
-        rows = tx.execute(
-            select(visitors.c.site_id, visitors.c.visitor_id, visitors.c.visitor_no).where(
-                visitors.c.visitor_id.in_(some)
-            )
-        )
-        numbers |= {(site, visitor): number for site, visitor, number in rows if (site, visitor) in keys}
-    for some in chunks(sorted(numbers.values())):
-        lock(
-            tx,
-            select(visitors.c.visitor_no).where(visitors.c.visitor_no.in_(some)).order_by(visitors.c.visitor_no),
-        )
-    return numbers
+    stand = standing(tx, sites, by_visitor, new_visitors)
+    agents = agents_of(tx, {hit.user_agent or "" for own in stand.values() for hit in own.hits}, ahead.agents)
+    moved = fold_visitors(tx, sites, stand, agents)
+    crawlers = frozenset(  # by each hit's own word, so that it depends on no other
+        hit.seq for own in by_visitor.values() for hit in own if bot_of(hit, agents[hit.user_agent or ""]) is not None
+    )
+    return Folded(tuple(sorted(found, key=lambda hit: (hit.occurred_at, hit.hit_id))), crawlers, moved)
 
 
 def fold_visitors(
-    tx: Tx, sites: Callable[[int], SiteRules], by_visitor: Mapping[int, Sequence[FoldedHit]]
+    tx: Tx, sites: Callable[[int], SiteRules], stand: Mapping[int, Standing], agents: Mapping[str, Agent]
 ) -> frozenset[int]:
-    """Cut the visits of these visitors anew where their new hits touch them; return the visitors that are crawlers."""
-    stand = standing(tx, by_visitor)
-    agents = agents_of(tx, {hit.user_agent or "" for own in stand.values() for hit in own.hits})
-    visit_rows: list[dict[str, Any]] = []
-    touch_rows: list[dict[str, Any]] = []
-    hit_rows: list[dict[str, Any]] = []
+    """Cut the visits of these visitors anew where new hits touch them; return whose touchpoints came or went."""
+    visit_rows: list[tuple[Any, ...]] = []
+    touch_rows: list[tuple[Any, ...]] = []
+    hit_rows: list[tuple[Any, ...]] = []
     gone: list[str] = []
-    bots: set[int] = set()
+    moved: set[int] = set()
     for visitor_no, own in stand.items():
         rules = sites(own.hits[0].site_id)
         stood = Counter(own.visit_of.values())
         for visit in cut_visits(own.hits, rules):
-            visit_id = visit_id_of(visit[0])
-            agent = agents[visit[0].user_agent or ""]
-            bot = bot_of(visit[0], agent)
-            if bot is not None:
-                bots.add(visitor_no)
+            first = visit[0]
+            visit_id = visit_id_of(first)
             n_stood = stood.pop(visit_id, 0)
-            new = [hit for hit in visit if own.visit_of.get(hit.seq) != visit_id]
+            new = [hit for hit in visit if own.visit_of.get(hit.seq) != visit_id] if n_stood else visit
             if not new and n_stood == len(visit):
                 continue
+            agent = agents[first.user_agent or ""]
+            bot = bot_of(first, agent)
             visit_rows.append(visit_row(visit_id, visit, bot))
-            hit_rows += [hit_row(hit, visit_id) for hit in new]
-            if bot is None and not n_stood:
-                touch_rows.append(touch_row(visit_id, visit[0], rules, agent))
-        gone += stood
-    for some in chunks(gone):
-        tx.execute(delete(touchpoints).where(touchpoints.c.touchpoint_id.in_(some)))
-        tx.execute(delete(visits).where(visits.c.visit_id.in_(some)))
-    upsert(tx, visits, visit_rows)
-    upsert(tx, visit_hits, hit_rows)
-    upsert(tx, touchpoints, touch_rows)
-    return frozenset(bots)
+            hit_rows += [(hit.seq, visit_id, visitor_no, hit.at_ms) for hit in new]
+            if not n_stood:
+                moved.add(visitor_no)
+                if bot is None:
+                    touch_rows.append(touch_row(visit_id, first, rules, agent))
+        if stood:
+            moved.add(visitor_no)
+            gone += stood
+    drop(tx, touchpoints.c.touchpoint_id, gone)
+    drop(tx, visits.c.visit_id, gone)
+    put(tx, visits, VISIT, visit_rows)
+    put(tx, visit_hits, VISIT_HIT, hit_rows)
+    put(tx, touchpoints, TOUCH, touch_rows)
+    return frozenset(moved)
 
 
-def standing(tx: Tx, by_visitor: Mapping[int, Sequence[FoldedHit]]) -> dict[int, Standing]:
-    """Per visitor the new hits, and every visit from the one before the earliest of them onwards."""
-    earliest = {number: min(hit.occurred_at for hit in some) for number, some in by_visitor.items()}
+def standing(
+    tx: Tx,
+    sites: Callable[[int], SiteRules],
+    by_visitor: Mapping[int, Sequence[FoldedHit]],
+    new_visitors: frozenset[int],
+) -> dict[int, Standing]:
+    """Per visitor the new hits, and every visit that they may touch."""
+    touched = touched_visits(
+        tx,
+        {
+            number: (min(hit.at_ms for hit in some), sites(some[0].site_id).gap // MILLISECOND)
+            for number, some in by_visitor.items()
+            if number not in new_visitors
+        },
+    )
     found = {number: {hit.seq: hit for hit in some} for number, some in by_visitor.items()}
     visit_of: dict[int, dict[int, str]] = {number: {} for number in by_visitor}
-    for some in chunks(earliest):
-        touched = touched_visits(tx, {number: earliest[number] for number in some})
-        if not touched:
-            continue
-        wanted: dict[int, int] = {}
-        rows = tx.execute(
-            select(visit_hits.c.visitor_no, visit_hits.c.hit_seq, visit_hits.c.visit_id).where(
-                visit_hits.c.visitor_no.in_(some), visit_hits.c.occurred_at >= min(touched.values())
-            )
-        )
-        for number, seq, visit_id in rows:
-            if visit_id in touched:
-                visit_of[number][seq] = visit_id
-                if seq not in found[number]:
-                    wanted[seq] = number
-        for seqs in chunks(wanted):
-            for row in tx.execute(select(*COLUMNS).where(hits.c.seq.in_(seqs))):
-                number = wanted[row.seq]
-                found[number][row.seq] = FoldedHit(number, *row)
+    for number, visit_id, *row in hits_since(tx, {number: min(own.values()) for number, own in touched.items()}):
+        if visit_id in touched[number]:
+            visit_of[number][row[0]] = visit_id
+            if row[0] not in found[number]:
+                found[number][row[0]] = hit_of(row, number)
     return {
-        number: Standing(tuple(sorted(some.values(), key=lambda hit: (hit.occurred_at, hit.hit_id))), visit_of[number])
+        number: Standing(tuple(sorted(some.values(), key=lambda hit: (hit.at_ms, hit.hit_id))), visit_of[number])
         for number, some in found.items()
     }
 
 
-def touched_visits(tx: Tx, earliest: Mapping[int, datetime]) -> dict[str, datetime]:
-    """The visits that new hits since `earliest` (by visitor) may change, and when each began.
+def touched_visits(tx: Tx, earliest: Mapping[int, tuple[int, int]]) -> dict[int, dict[str, int]]:
+    """The visits that new hits may change, by visitor, and when each began (milliseconds).
 
-    A visit that began in the same instant as the hit may have to begin with the hit: the one before it decides.
+    earliest  by visitor its earliest new hit and the gap that ends a visit, in milliseconds
+
+    Those that began with that hit or later, and the one before it unless it ended more than the gap before: a gap ends
+    a visit whatever was in it. One that began in the hit's very instant may have to begin with the hit, so the one
+    before it decides.
     """
+    if not earliest:
+        return {}
+    wanted = listed_rows(tx, [(number, at) for number, (at, _) in earliest.items()], ("visitor_no", "at_ms"))
+    before, one = visits.alias("before"), visits
+    last = (
+        select(func.max(raw(tx, before.c.started_at)))
+        .where(before.c.visitor_no == wanted.c.visitor_no, raw(tx, before.c.started_at) < wanted.c.at_ms)
+        .scalar_subquery()
+    )
     rows = tx.execute(
-        select(visits.c.visitor_no, visits.c.visit_id, visits.c.started_at).where(visits.c.visitor_no.in_(earliest))
+        select(one.c.visitor_no, one.c.visit_id, raw(tx, one.c.started_at), raw(tx, one.c.ended_at))
+        .select_from(wanted)
+        .join(
+            one,
+            and_(
+                one.c.visitor_no == wanted.c.visitor_no,
+                raw(tx, one.c.started_at) >= func.coalesce(last, wanted.c.at_ms),
+            ),
+        )
     ).all()
-    since: dict[int, datetime] = {}
-    for number, _, started_at in rows:
-        if started_at < earliest[number]:
-            since[number] = max(started_at, since.get(number, started_at))
-    return {
-        visit_id: started_at
-        for number, visit_id, started_at in rows
-        if started_at >= since.get(number, earliest[number])
-    }
+    ended: dict[int, int] = {}
+    for number, _, started_ms, ended_ms in rows:
+        if started_ms < earliest[number][0]:
+            ended[number] = max(ended_ms, ended.get(number, ended_ms))
+    found: dict[int, dict[str, int]] = {}
+    for number, visit_id, started_ms, _ in rows:
+        at_ms, gap_ms = earliest[number]
+        if started_ms >= at_ms or ended[number] >= at_ms - gap_ms:
+            found.setdefault(number, {})[visit_id] = started_ms
+    return found
+
+
+def hits_since(tx: Tx, since: Mapping[int, int]) -> Iterable[Sequence[Any]]:
+    """The folded hits of these visitors since an instant each: (visitor's number, visit, *COLUMNS)."""
+    if not since:
+        return []
+    wanted = listed_rows(tx, since.items(), ("visitor_no", "since_ms"))
+    of_visitor = visit_hits.c.visitor_no == wanted.c.visitor_no
+    return tx.execute(
+        select(visit_hits.c.visitor_no, visit_hits.c.visit_id, *[raw(tx, column) for column in COLUMNS])
+        .select_from(wanted)
+        .join(visit_hits, and_(of_visitor, raw(tx, visit_hits.c.occurred_at) >= wanted.c.since_ms))
+        .join(hits, hits.c.seq == visit_hits.c.hit_seq)
+    )
 
 
 def cut_visits(own: Sequence[FoldedHit], rules: SiteRules) -> list[list[FoldedHit]]:
@@ -258,19 +281,11 @@ def bot_of(hit: FoldedHit, agent: Agent) -> str | None:
     return agent.bot
 
 
-def visit_row(visit_id: str, visit: Sequence[FoldedHit], bot: str | None) -> dict[str, Any]:
-    """The row of one visit."""
+def visit_row(visit_id: str, visit: Sequence[FoldedHit], bot: str | None) -> tuple[Any, ...]:
+    """The row of one visit, as VISIT."""
     first = visit[0]
-    return {
-        "visit_id": visit_id,
-        "site_id": first.site_id,
-        "visitor_no": first.visitor_no,
-        "started_at": first.occurred_at,
-        "ended_at": visit[-1].occurred_at,
-        "n_hits": len(visit),
-        "n_pages": sum(hit.kind == HitKind.PAGE for hit in visit),
-        "bot": bot,
-    }
+    n_pages = sum(hit.kind == HitKind.PAGE for hit in visit)
+    return (visit_id, first.site_id, first.visitor_no, first.at_ms, visit[-1].at_ms, len(visit), n_pages, bot)
 
 
 def visit_id_of(first: FoldedHit) -> str:
@@ -278,52 +293,55 @@ def visit_id_of(first: FoldedHit) -> str:
     return derive("visit", first.site_id, first.hit_id)
 
 
-def hit_row(hit: FoldedHit, visit_id: str) -> dict[str, Any]:
-    """Which visit a hit is in."""
-    return {
-        "hit_seq": hit.seq,
-        "visit_id": visit_id,
-        "visitor_no": hit.visitor_no,
-        "occurred_at": hit.occurred_at,
-    }
+def touch_row(visit_id: str, hit: FoldedHit, rules: SiteRules, agent: Agent) -> tuple[Any, ...]:
+    """The touchpoint that a visit's first hit is, as TOUCH: its arrival, classified, flat."""
+    return (
+        visit_id,
+        hit.site_id,
+        TouchKind.VISIT.value,
+        hit.seq,
+        hit.hit_id,
+        hit.visitor_no,
+        None,
+        hit.at_ms,
+        local_day(hit.occurred_at, rules.timezone),
+        *came_by(hit.url, hit.referrer, rules.hosts),
+        agent.device if agent.text else Device.OTHER.value,
+        agent.browser,
+        agent.os,
+        hit.country or NOT_SET,
+    )
 
 
-def touch_row(visit_id: str, hit: FoldedHit, rules: SiteRules, agent: Agent) -> dict[str, Any]:
-    """The touchpoint that a visit's first hit is: its arrival, classified, flat."""
-    arrival = arrival_of(hit.url, hit.referrer, rules.hosts)
+@lru_cache(maxsize=8_192)
+def came_by(url: str, referrer: str | None, hosts: tuple[str, ...]) -> tuple[Any, ...]:
+    """The columns of a touchpoint that its address and referrer decide, in TOUCH's order from channel to click_ids."""
+    arrival = arrival_of(url, referrer, hosts)
     found = classify(arrival)
-    return {
-        "touchpoint_id": visit_id,
-        "site_id": hit.site_id,
-        "kind": TouchKind.VISIT.value,
-        "hit_seq": hit.seq,
-        "hit_id": hit.hit_id,
-        "visitor_no": hit.visitor_no,
-        "contact_id": None,
-        "occurred_at": hit.occurred_at,
-        "day": local_day(hit.occurred_at, rules.timezone),
-        **dimensions(found),
-        "landing_page": arrival.landing_page,
-        "landing_url": arrival.landing_url,
-        "referring_host": arrival.referring_host or NOT_SET,
-        "referrer": arrival.referrer,
-        "click_ids": [list(pair) for pair in arrival.click_ids],
-        "device": agent.device if agent.text else Device.OTHER.value,
-        "browser": agent.browser,
-        "os": agent.os,
-        "country": hit.country or NOT_SET,
-    }
+    return (
+        found.channel,
+        found.source,
+        found.medium,
+        found.campaign,
+        found.term,
+        found.content,
+        found.rule,
+        found.rules_version,
+        arrival.landing_page,
+        arrival.landing_url,
+        arrival.referring_host or NOT_SET,
+        arrival.referrer,
+        [list(pair) for pair in arrival.click_ids],
+    )
 
 
-def dimensions(found: Classified) -> dict[str, str]:
-    """The columns that the classification fills."""
-    return {
-        "channel": found.channel,
-        "source": found.source,
-        "medium": found.medium,
-        "campaign": found.campaign,
-        "term": found.term,
-        "content": found.content,
-        "rule": found.rule,
-        "rules_version": found.rules_version,
-    }
+def warm(ahead: Ahead, sites: Callable[[int], SiteRules]) -> None:
+    """Work out what the fold of these rows will ask for, so that it finds the answers ready."""
+    for row in ahead.rows.values():
+        hosts = sites(row[1]).hosts
+        _, other_site = brought_by(row[6], row[7], hosts)
+        if other_site is not None or "?" in row[6] or not row[7]:
+            came_by(row[6], row[7], hosts)
+        text = row[8] or ""
+        if text not in ahead.agents:
+            read_agent(text)

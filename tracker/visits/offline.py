@@ -9,7 +9,8 @@ from tracker.db.schema import touchpoints
 from tracker.db.store import Tx
 from tracker.db.writes import upsert
 from tracker.ids import derive
-from tracker.visits.fold import FoldedHit, SiteRules
+from tracker.visits.fold import SiteRules
+from tracker.visits.waiting import FoldedHit
 from tracker.vocabulary import NOT_SET, Channel, Device, HitKind, TouchKind
 
 OFFLINE_KINDS = {

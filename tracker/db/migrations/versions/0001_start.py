@@ -370,6 +370,16 @@ def create_deal_entries() -> None:
     op.create_index(op.f("ix_deal_entries_site_id_day"), "deal_entries", ["site_id", "day"], unique=False)
 
 
+def create_hits_parked() -> None:
+    op.create_table(
+        "hits_parked",
+        sa.Column("seq", SERIAL, nullable=False),
+        sa.Column("error", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["seq"], ["hits.seq"], name=op.f("fk_hits_parked_seq_hits"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("seq", name=op.f("pk_hits_parked")),
+    )
+
+
 def create_hits_waiting() -> None:
     op.create_table(
         "hits_waiting",
@@ -489,6 +499,7 @@ def upgrade() -> None:
     create_visitors()
     create_deal_contacts()
     create_deal_entries()
+    create_hits_parked()
     create_hits_waiting()
     create_identifications()
     create_identifiers()
@@ -504,6 +515,7 @@ def downgrade() -> None:
     op.drop_table("identifiers")
     op.drop_table("identifications")
     op.drop_table("hits_waiting")
+    op.drop_table("hits_parked")
     op.drop_table("deal_entries")
     op.drop_table("deal_contacts")
     op.drop_table("visitors")

@@ -1,0 +1,151 @@
+"""The hits that wait: claimed, read from the journal, and their visitors numbered.
+
+What can be known of them without writing is read and worked out before the writing transaction begins: on SQLite that
+one keeps the collector waiting, so it must be short.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from msgspec import Struct
+from sqlalchemy import select
+
+from tracker.clock import from_ms
+from tracker.db.schema import hits, hits_waiting, visitors
+from tracker.db.store import Tx
+from tracker.db.writes import among, drop, insert_new, lock, raw, skip_claimed
+from tracker.visits.agents import Agent, known_agents
+
+
+class FoldedHit(Struct, frozen=True):
+    """A hit as the journal has it, with its visitor's number; at_ms is occurred_at in milliseconds since 1970."""
+
+    visitor_no: int | None
+    seq: int
+    site_id: int
+    hit_id: str
+    kind: str
+    origin: str
+    at_ms: int
+    occurred_at: datetime
+    url: str
+    referrer: str | None
+    user_agent: str | None
+    country: str | None
+    details: Mapping[str, Any]
+
+
+Row = Sequence[Any]
+# A row of the journal as hit_of takes it; the visitor's id stands last.
+COLUMNS = [
+    hits.c[name]
+    for name in (
+        "seq",
+        "site_id",
+        "hit_id",
+        "kind",
+        "origin",
+        "occurred_at",
+        "url",
+        "referrer",
+        "user_agent",
+        "country",
+        "details",
+        "visitor_id",
+    )
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What was read before the transaction: rows of the journal by seq, and parsed user agents by text."""
+
+    rows: Mapping[int, Row] = field(default_factory=dict)
+    agents: Mapping[str, Agent] = field(default_factory=dict)
+
+
+NOTHING_AHEAD = Ahead()
+
+
+def hit_of(row: Row, visitor_no: int | None) -> FoldedHit:
+    """A row of COLUMNS as a hit."""
+    seq, site_id, hit_id, kind, origin, at_ms, url, referrer, user_agent, country, details, _ = row
+    return FoldedHit(
+        visitor_no,
+        seq,
+        site_id,
+        hit_id,
+        kind,
+        origin,
+        at_ms,
+        from_ms(at_ms),
+        url,
+        referrer,
+        user_agent,
+        country,
+        {} if details == "{}" else json.loads(details),
+    )
+
+
+def claim(tx: Tx, limit: int) -> list[int]:
+    """The seqs of up to `limit` waiting hits, oldest first; held against other workers until the transaction ends."""
+    query = select(hits_waiting.c.seq).order_by(hits_waiting.c.seq).limit(limit)
+    return list(tx.execute(skip_claimed(tx, query)).scalars())
+
+
+def read_ahead(tx: Tx, limit: int) -> Ahead:
+    """What waits and is not claimed here: the rows, and the agents that are known of them."""
+    query = select(*[raw(tx, column) for column in COLUMNS]).join(hits_waiting, hits_waiting.c.seq == hits.c.seq)
+    rows = {row[0]: row for row in map(tuple, tx.execute(query.order_by(hits_waiting.c.seq).limit(limit)))}
+    return Ahead(rows, known_agents(tx, {row[8] or "" for row in rows.values()}))
+
+
+def wait_no_more(tx: Tx, seqs: Sequence[int]) -> None:
+    """These hits are folded or parked."""
+    drop(tx, hits_waiting.c.seq, seqs)
+
+
+def read_hits(tx: Tx, seqs: Iterable[int], ahead: Ahead) -> list[Row]:
+    """The journal's rows of these hits; those that were read ahead are not read again, for they never change."""
+    seqs = list(seqs)
+    unread = [seq for seq in seqs if seq not in ahead.rows]
+    rows = dict(ahead.rows)
+    if unread:
+        query = select(*[raw(tx, column) for column in COLUMNS]).where(among(tx, hits.c.seq, unread))
+        rows |= {row[0]: row for row in map(tuple, tx.execute(query))}
+    return [rows[seq] for seq in seqs if seq in rows]
+
+
+def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], int], frozenset[int]]:
+    """The dense number of each (site, visitor id) of these rows, and which were given out just now.
+
+    Holds the visitors against other workers. New ones are inserted in order of their ids, then all are held in order of
+    their numbers; so no two workers wait for each other.
+    """
+    keys = {(row[1], row[-1]) for row in rows if row[-1]}
+    if not keys:
+        return {}, frozenset()
+    no = visitors.c.visitor_no
+    query = select(no, visitors.c.site_id, visitors.c.visitor_id).where(
+        among(tx, visitors.c.visitor_id, sorted({visitor_id for _, visitor_id in keys}))
+    )
+    numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in tx.execute(query)}
+    missing = sorted(keys - numbers.keys())
+    made = {
+        (site_id, visitor_id): number
+        for number, site_id, visitor_id in insert_new(tx, visitors, ("site_id", "visitor_id"), missing, "visitor_no")
+    }
+    numbers |= made
+    if len(made) < len(missing):  # another worker gave out the number meanwhile
+        numbers |= {(site_id, visitor_id): number for number, site_id, visitor_id in tx.execute(query)}
+    numbers = {key: number for key, number in numbers.items() if key in keys}
+    held = sorted(numbers[key] for key in keys - made.keys())
+    if held:
+        lock(
+            tx,
+            select(visitors.c.visitor_no).where(among(tx, visitors.c.visitor_no, held)).order_by(visitors.c.visitor_no),
+        )
+    return numbers, frozenset(made.values())
