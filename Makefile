@@ -5,13 +5,15 @@ BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What to add to pytest's own words: make test PYTEST_ARGS='-k journey -x'
 PYTEST_ARGS ?=
+# What to add to a benchmark's or a proof's own words: make crash-test BENCH_ARGS='--kills 3'
+BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve test spec lint fix bench wheel lock clean
+.PHONY: help setup demo serve test spec lint fix bench bench-ingest crash-test soak fuzz wheel lock clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.runtime ## a demo company with its site and CRM on http://127.0.0.1:8000
 	@$(BIN)/minamoto demo
@@ -40,7 +42,19 @@ fix: $(VENV)/.dev ## repair what ruff can repair
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## measure ingest, fold and report on this machine
-	@set -e; for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@set -e; for script in ingest fold report; do echo "== bench/$$script.py"; $(BIN)/python bench/$$script.py; done
+
+bench-ingest: $(VENV)/.dev ## beacons and finished visits a second, beside what the store alone can do
+	@$(BIN)/python bench/ingest.py $(BENCH_ARGS)
+
+crash-test: $(VENV)/.dev ## kill, stop and starve servers and databases under load: nothing answered may be lost
+	@$(BIN)/python bench/crash.py $(BENCH_ARGS)
+
+soak: $(VENV)/.dev ## a million hits whose true story is known, through a real server
+	@$(BIN)/python bench/soak.py $(BENCH_ARGS)
+
+fuzz: $(VENV)/.dev ## broken HTTP over real sockets: no input gives a 500
+	@$(BIN)/python bench/fuzz.py $(BENCH_ARGS)
 
 wheel: $(VENV)/.dev ## the package, in dist/
 	$(BIN)/python -m hatchling build --target wheel

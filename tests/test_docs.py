@@ -296,7 +296,7 @@ def test_the_page_for_operators_explains_what_check_can_say_and_no_more():
 
 
 def targets() -> set[str]:
-    return set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    return set(re.findall(r"^([a-z-]+):.*## ", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
 
 def test_every_target_of_make_is_on_the_page_for_contributors():
@@ -307,8 +307,8 @@ def test_every_target_of_make_is_on_the_page_for_contributors():
 @pytest.mark.parametrize("path", PAGES, ids=place)
 def test_no_page_names_a_target_that_is_not(path):
     text = path.read_text(encoding="utf-8")
-    named = set(re.findall(r"`make ([a-z]+)", text))
-    named |= {word for line in blocks(text) for word in re.findall(r"^\s*(?:\$ )?make ([a-z]+)", line)}
+    named = set(re.findall(r"`make ([a-z-]+)", text))
+    named |= {word for line in blocks(text) for word in re.findall(r"^\s*(?:\$ )?make ([a-z-]+)", line)}
     assert named <= targets()
 
 

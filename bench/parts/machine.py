@@ -33,6 +33,15 @@ class Store:
         return connect(self.url)
 
 
+def sqlite_in(folder: Path) -> Store:
+    """An empty SQLite store in a folder."""
+    made = Store("SQLite", f"sqlite:///{folder}/bench.sqlite3")
+    engine = made.open()
+    upgrade(engine)
+    engine.dispose()
+    return made
+
+
 @contextmanager
 def store(name: str) -> Iterator[Store | None]:
     """A throw-away 'SQLite' or 'PostgreSQL'; None where there is no PostgreSQL. Both sync every commit to the disk."""
@@ -102,6 +111,18 @@ def children_of(pid: int) -> list[int]:
         for child in map(int, task.read_text().split()):
             found += [child, *children_of(child)]
     return found
+
+
+def megabytes_of(pid: int) -> float:
+    """Memory that a process and those below it hold, in megabytes; what they share is counted once."""
+    total = 0
+    for one in [pid, *children_of(pid)]:
+        try:
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in rollup.splitlines() if line.startswith("Pss:"))
+    return total / 1024
 
 
 def load_line() -> str:

@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 from sqlalchemy import make_url
 
 from parts.machine import Store, children_of, sync_to_disk
-from parts.server import is_there
 from tests.databases import CannotStart, Server, fresh_database, server_folders, start_first
 from tracker.db.upgrade import upgrade
 
@@ -42,9 +42,12 @@ class Postgres:
 
     def kill(self) -> None:
         """Kill -9 all of it at once."""
+        os.kill(self.pid, signal.SIGSTOP)  # or it would start new processes meanwhile
         everyone = self.everyone()
-        self.signal(signal.SIGKILL)
-        while any(is_there(pid) for pid in everyone):
+        for pid in everyone:
+            os.kill(pid, signal.SIGKILL)
+        # Also until it is buried: a new one would take the dead postmaster for a living one.
+        while any(Path(f"/proc/{pid}").exists() for pid in everyone):
             time.sleep(0.005)
 
     def signal(self, which: signal.Signals) -> None:
@@ -61,17 +64,23 @@ class Postgres:
         """Start it again on the same data, and wait until it takes connections."""
         self._pg_ctl("start", f"--log={self.server.folder}/log")
 
-    def figures(self) -> tuple[int, int]:
-        """(transactions committed in the store, flushes of the write-ahead log) since it was made."""
-        url = make_url(self.made.url).set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True) as tx:
-            tx.execute("SELECT pg_stat_force_next_flush()")
-            row = tx.execute(
-                "SELECT (SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()), wal_sync"
-                " FROM pg_stat_wal"
-            ).fetchone()
+    def set(self, setting: str, value: str) -> None:
+        """Change a setting for who connects from now on."""
+        with self._connected() as tx:
+            tx.execute(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(setting), sql.Literal(value)))
+            tx.execute("SELECT pg_reload_conf()")
+
+    def flushes(self) -> int:
+        """How often the write-ahead log was flushed since the server was made, as far as its processes have told."""
+        time.sleep(1.5)  # they tell at their end, or once in a while
+        with self._connected() as tx:
+            row = tx.execute("SELECT wal_sync FROM pg_stat_wal").fetchone()
         assert row
-        return int(row[0]), int(row[1])
+        return int(row[0])
+
+    def _connected(self) -> psycopg.Connection[tuple[object, ...]]:
+        url = make_url(self.server.url).set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(url, autocommit=True)
 
     def _pg_ctl(self, word: str, *more: str) -> None:
         command = [f"{self.programs}/pg_ctl", word, "--wait", "--timeout=120", f"--pgdata={self.data}", *more]
@@ -81,7 +90,8 @@ class Postgres:
             check=False, **self.owner,
         )  # fmt: skip
         if done.returncode:
-            raise SystemExit(f"PostgreSQL did not {word}: {done.stderr.decode(errors='replace')}")
+            log = (self.server.folder / "log").read_text(errors="replace")[-2_000:]
+            raise SystemExit(f"PostgreSQL did not {word}: {done.stderr.decode(errors='replace')}\n{log}")
 
 
 @contextmanager

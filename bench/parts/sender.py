@@ -47,7 +47,7 @@ class Sender:
         self.answers: Counter[int] = Counter()
         self.reasons: Counter[str] = Counter()
         self.unexpected: list[str] = []
-        self.n_acked_hits = self.n_unanswered = self.n_beacons = 0
+        self.n_acked_hits = self.n_unanswered = self.n_beacons = self.n_restless = 0
         self.is_ending = self.is_giving_up = False
         self.slowest_s = 0.0
         self.gaps_s: list[float] = []
@@ -106,7 +106,7 @@ class Sender:
                 if is_over:
                     talking.close()
                     talking = None
-                if self._is_settled(beacon, status, reason):
+                if self._is_settled(beacon, status, reason, rest_s):
                     break
                 await asyncio.sleep(min(REST_S, rest_s or 0.05))
         if talking:
@@ -147,11 +147,12 @@ class Sender:
         is_over = fields.get("connection") == "close"
         return int(top[9:12]), fields.get("x-minamoto", ""), float(fields.get("retry-after") or 0), is_over
 
-    def _is_settled(self, beacon: Beacon, status: int, reason: str) -> bool:
+    def _is_settled(self, beacon: Beacon, status: int, reason: str, rest_s: float) -> bool:
         """Note an answer; False: to be sent again."""
         self.answers[status] += 1
         self.reasons[reason or "-"] += 1
         if status in (503, 429):
+            self.n_restless += not rest_s
             return False
         if status == 204 and beacon.refusal is None:
             self.n_acked_hits += len(beacon.hits)

@@ -55,6 +55,50 @@ def hits(n: int, seed: int = SEED) -> list[Hit]:
     return sorted(found, key=lambda hit: (hit.occurred_at, hit.hit_id))[:n]
 
 
+def newcomers(n: int, seed: int = SEED) -> list[Hit]:
+    """n page views, each of another visitor who was never seen before: every hit is a visit and a touchpoint."""
+    dice = random.Random(seed)
+    step = DAYS * 86_400 / n
+    return [first_of(dice, visitor, START + timedelta(seconds=visitor * step)) for visitor in range(n)]
+
+
+def first_of(dice: random.Random, visitor: int, at: datetime) -> Hit:
+    """The page view that a visitor's first visit begins with."""
+    url, referrer, kind, details = next(visit(dice, visitor, 0))
+    agent, country = dice.choice(AGENTS), dice.choice(["JP", "JP", "US", "DE", None])
+    return hit_at(dice, visitor, at, url, referrer, kind, details, agent, country)
+
+
+def hit_at(
+    dice: random.Random,
+    visitor: int,
+    at: datetime,
+    url: str,
+    referrer: str | None,
+    kind: HitKind,
+    details: dict[str, object],
+    agent: str,
+    country: str | None,
+) -> Hit:
+    """A hit as the journal takes it."""
+    milliseconds = int(at.timestamp() * 1000)
+    return Hit(
+        hit_id=uuid7(milliseconds, dice.randbytes(10)),
+        visitor_id=f"visitor{visitor:015}",
+        kind=kind,
+        origin=Origin.BROWSER,
+        occurred_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
+        received_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
+        url=url,
+        referrer=referrer,
+        title="Know your customers",
+        user_agent=agent,
+        country=country,
+        consent="granted",
+        details=details,
+    )
+
+
 def way_of(dice: random.Random, visitor: int) -> Iterator[Hit]:
     """All hits of one visitor: one visit for most, some more for few."""
     agent = dice.choice(AGENTS)
@@ -63,22 +107,7 @@ def way_of(dice: random.Random, visitor: int) -> Iterator[Hit]:
     n_visits = min(1 + int(dice.expovariate(0.9)), 12)
     for nth in range(n_visits):
         for url, referrer, kind, details in visit(dice, visitor, nth):
-            milliseconds = int(at.timestamp() * 1000)
-            yield Hit(
-                hit_id=uuid7(milliseconds, dice.randbytes(10)),
-                visitor_id=f"visitor{visitor:015}",
-                kind=kind,
-                origin=Origin.BROWSER,
-                occurred_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
-                received_at=datetime.fromtimestamp(milliseconds / 1000, UTC),
-                url=url,
-                referrer=referrer,
-                title="Know your customers",
-                user_agent=agent,
-                country=country,
-                consent="granted",
-                details=details,
-            )
+            yield hit_at(dice, visitor, at, url, referrer, kind, details, agent, country)
             at += timedelta(seconds=dice.expovariate(1 / 45))
         at += timedelta(days=dice.expovariate(1 / 6), hours=1)
 
