@@ -436,6 +436,21 @@ def test_every_metric_is_on_the_page_for_reports(metric):
     assert f"`{metric.key}`" in page("reports.md")
 
 
+ANY_PROCESS = ("process_", "python_")
+
+
+def test_every_figure_for_prometheus_is_on_the_page_for_operators_and_no_other(app):
+    families = [one for one in app.extensions["minamoto_metrics"].collect() if not one.name.startswith(ANY_PROCESS)]
+    suffix = {"counter": "_total", "info": "_info"}
+    given = {one.name + suffix.get(one.type, "") for one in families}
+    # What there is only once there are hits, or once some were pruned.
+    given |= {f"minamoto_journal_{what}_timestamp_seconds" for what in ("oldest", "horizon")}
+    told = rows(section(page("operate.md"), "Metrics"))
+    assert {word for word in told if word.startswith("minamoto_")} == given
+    asked = set(re.findall(r"minamoto_[a-z_]+", section(page("operate.md"), "Metrics")))
+    assert asked <= given
+
+
 @pytest.mark.parametrize("dimension", catalogue.DIMENSIONS, ids=lambda dimension: dimension.key)
 def test_every_dimension_is_on_the_page_for_reports(dimension):
     assert f"`{dimension.key}`" in page("reports.md")

@@ -19,10 +19,12 @@ from typing import Generic, TypeVar
 from sqlalchemy import Engine, func, select
 
 from tracker.config import Settings
-from tracker.db.schema import hits, hits_waiting, pulse
+from tracker.db.schema import hits, hits_waiting, pulse, refusals, retention
+from tracker.db.sizes import journal_of, store_bytes
 from tracker.db.store import Tx, begin, reading
 from tracker.db.upgrade import head, revision_in
 from tracker.db.writes import upsert
+from tracker.visits.park import parked
 
 ANSWER_WITHIN_S = 2.0
 FRESH_S = 1.0
@@ -48,10 +50,12 @@ class Backlog:
     """The hits that the fold has still to take.
 
     oldest_at  when the oldest of those that wait was received; None when none waits
+    n_parked   those that could not be folded and were set aside
     """
 
     n_waiting: int
     oldest_at: datetime | None
+    n_parked: int
 
     def lag_s(self, now: datetime) -> float:
         """How long the oldest has waited, in seconds; 0 when none waits."""
@@ -59,10 +63,10 @@ class Backlog:
 
 
 def backlog(tx: Tx) -> Backlog:
-    """How many hits wait for the fold, and since when."""
+    """How many hits of all sites wait for the fold, and since when."""
     n_waiting, oldest = tx.execute(select(func.count(), func.min(hits_waiting.c.seq))).one()
     oldest_at = tx.execute(select(hits.c.received_at).where(hits.c.seq == oldest)).scalar()
-    return Backlog(n_waiting, oldest_at)
+    return Backlog(n_waiting, oldest_at, parked(tx).n)
 
 
 class Watch(Generic[Seen]):
@@ -77,17 +81,22 @@ class Watch(Generic[Seen]):
         self._look, self._fresh_s = look, fresh_s
         self._guard = threading.Lock()
         self._last: Future[Seen] | None = None
-        self._done_at = 0.0
+        self._began_at = self._done_at = 0.0
 
     def ask(self, within_s: float = ANSWER_WITHIN_S) -> Seen | None:
-        """What was seen, at most `fresh_s` ago; None when the look takes longer than `within_s` or fails."""
+        """What was seen, at most `fresh_s` ago; None when the look takes longer than `within_s` or fails.
+
+        Of a look that is overdue already everybody is told so at once.
+        """
         with self._guard:
             last = self._last
             if last is None or (last.done() and time.monotonic() - self._done_at > self._fresh_s):
                 last = self._last = Future()
+                self._began_at = time.monotonic()
                 threading.Thread(target=self._run, args=(last,), name="minamoto-watch", daemon=True).start()
+            patience_s = self._began_at + within_s - time.monotonic()
         try:
-            return last.result(within_s)
+            return last.result(max(0.0, patience_s))
         except Exception:  # noqa: BLE001 - late or failed: either way nothing was seen
             return None
 
@@ -100,6 +109,55 @@ class Watch(Generic[Seen]):
         else:
             self._done_at = time.monotonic()
             told.set_result(found)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFigures:
+    """What the store knows, of all sites and whichever processes served them.
+
+    refused      hits refused, by reason, since the beginning
+    n_taken      hits taken since the beginning; on PostgreSQL since its statistics were last reset
+    n_kept       hits in the journal; on PostgreSQL an estimate
+    oldest_at    when the oldest hit still there was received
+    horizon_at   the earliest day from which on a site's page views are kept; None where all are
+    n_bytes      of the whole database
+    free_bytes   on the disk of the SQLite file; None for PostgreSQL
+    """
+
+    refused: Mapping[str, int]
+    n_taken: int
+    n_kept: int
+    oldest_at: datetime | None
+    horizon_at: datetime | None
+    n_pruned: int
+    backlog: Backlog
+    lag_s: float
+    n_bytes: int
+    free_bytes: int | None
+
+
+def figures_of(engine: Engine, now: datetime) -> StoreFigures:
+    """Read the store's figures; counts and sizes that it keeps anyway, so the journal's length makes no difference."""
+    with reading(engine) as tx:
+        by_reason = select(refusals.c.reason, func.sum(refusals.c.n)).group_by(refusals.c.reason)
+        refused = {reason: int(n) for reason, n in tx.execute(by_reason)}
+        horizon_at, n_pruned = tx.execute(
+            select(func.min(retention.c.horizon_at), func.sum(retention.c.n_pruned))
+        ).one()
+        n_taken, n_kept = journal_of(tx, int(n_pruned or 0))
+        waits = backlog(tx)
+        return StoreFigures(
+            refused=refused,
+            n_taken=n_taken,
+            n_kept=n_kept,
+            oldest_at=tx.execute(select(hits.c.received_at).order_by(hits.c.seq).limit(1)).scalar(),
+            horizon_at=horizon_at,
+            n_pruned=int(n_pruned or 0),
+            backlog=waits,
+            lag_s=waits.lag_s(now),
+            n_bytes=store_bytes(tx),
+            free_bytes=free_bytes(engine),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +178,7 @@ class Doctor:
     def __init__(self, engine: Engine, settings: Settings, now: Callable[[], datetime]) -> None:
         self._engine, self._settings, self._now = engine, settings, now
         self._store = Watch(self._look)
+        self._figures = Watch(lambda: figures_of(engine, now()))
 
     def readiness(self, within_s: float = ANSWER_WITHIN_S) -> Readiness:
         """Whether hits can be taken and folded; answers within the bound whatever the store does."""
@@ -128,6 +187,10 @@ class Doctor:
             away: dict[str, Figure] = {"answer_s": None, "limit_s": within_s}
             seen = (Check("store", False, away), Check("schema", False), Check("fold", False))
         return Readiness((*seen, check_disk(self._engine, self._settings.ready_disk_mb)))
+
+    def figures(self, within_s: float = ANSWER_WITHIN_S) -> StoreFigures | None:
+        """What the store knows; None when it does not tell within the bound."""
+        return self._figures.ask(within_s)
 
     def _look(self) -> tuple[Check, ...]:
         settings, now = self._settings, self._now()
@@ -161,7 +224,8 @@ def check_fold(engine: Engine, now: datetime, limit_s: float) -> Check:
     with reading(engine) as tx:
         found = backlog(tx)
     lag_s = found.lag_s(now)
-    figures = {"lag_s": round(lag_s, 1), "limit_s": limit_s or None, "n_waiting": found.n_waiting}
+    counts = {"n_waiting": found.n_waiting, "n_parked": found.n_parked}
+    figures = {"lag_s": round(lag_s, 1), "limit_s": limit_s or None, **counts}
     return Check("fold", not limit_s or lag_s <= limit_s, figures)
 
 

@@ -15,6 +15,7 @@ from flask import Flask
 
 from api.context import Context
 from api.door import READ, Door
+from api.health import PATHS
 from tracker.collect.accept import Arrived, Taken
 from tracker.collect.commit import Waiting
 from tracker.vocabulary import Refusal
@@ -24,6 +25,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 NAMES = {name.encode(): name for name in READ}
 THREADS = 16
+WATCHERS = 4
 BODY_WITHIN_S = 10.0  # a client that takes longer to send a body is hung up on
 PAGE_BODY_WITHIN_S = 60.0
 TICK_S = 0.25
@@ -37,6 +39,7 @@ class Front:
         assert isinstance(context, Context)
         self._door: Door = context.door
         self._flask: Any = WSGIMiddleware(app, workers=THREADS)  # type: ignore[arg-type]
+        self._watched: Any = WSGIMiddleware(app, workers=WATCHERS)  # type: ignore[arg-type]
         self._most_bytes: int = app.config["MAX_CONTENT_LENGTH"]
         self._told: deque[tuple[asyncio.Future[Taken | None], Taken | None]] = deque()
         self._settling = False
@@ -134,7 +137,7 @@ class Front:
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Everything else: Flask, in a thread, once the whole body is there, so that slow clients hold no thread."""
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
-            await self._flask(scope, receive, send)
+            await (self._watched if scope["path"] in PATHS else self._flask)(scope, receive, send)
             return
         body = await read_body(receive, self._most_bytes, PAGE_BODY_WITHIN_S)
         if body is None:

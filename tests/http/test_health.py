@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Engine, text
 
+from api import create_app
 from tests.world import START, World
 from tracker.config import Settings
 from tracker.db.store import begin, connect, reading
@@ -50,7 +52,13 @@ def test_ready_names_its_checks_to_all_and_its_figures_to_the_bearer(store: Engi
     }
     told = client.get("/readyz", headers=BEARER).json
     assert told is not None
-    assert told["checks"]["fold"] == {"ok": True, "lag_s": 0.0, "limit_s": 900.0, "n_waiting": 0}
+    assert told["checks"]["fold"] == {
+        "ok": True,
+        "lag_s": 0.0,
+        "limit_s": 900.0,
+        "n_waiting": 0,
+        "n_parked": 0,
+    }
     assert told["checks"]["schema"]["revision"] == told["checks"]["schema"]["head"]
     assert told["checks"]["store"]["answer_s"] >= 0
     assert (told["checks"]["disk"]["free_mb"] is None) == (store.dialect.name == "postgresql")
@@ -92,7 +100,10 @@ def test_hits_that_wait_too_long_make_it_unready_until_they_are_folded(store: En
     world.clock.forward(seconds=31)
     late = Doctor(store, world.settings, world.clock).readiness()
     (fold,) = (check for check in late.checks if not check.ok)
-    assert (fold.name, dict(fold.figures)) == ("fold", {"lag_s": 61.0, "limit_s": 60.0, "n_waiting": 2})
+    assert (fold.name, dict(fold.figures)) == (
+        "fold",
+        {"lag_s": 61.0, "limit_s": 60.0, "n_waiting": 2, "n_parked": 0},
+    )
     world.fold()
     assert Doctor(store, world.settings, world.clock).readiness().ok
 
@@ -155,7 +166,79 @@ def test_a_store_without_its_tables_is_not_ready_and_tells_no_more(store: Engine
 
 def test_the_answers_are_nobodys_to_keep_and_give_no_cookie(store: Engine) -> None:
     client = watched(store).app.test_client()
-    for path in ("/healthz", "/readyz"):
-        answer = client.get(path)
+    for path in ("/healthz", "/readyz", "/metrics"):
+        answer = client.get(path, headers=BEARER)
+        assert answer.status_code == 200
         assert answer.headers["Cache-Control"] == "no-store"
         assert "Set-Cookie" not in answer.headers
+
+
+def scraped(world: World) -> dict[str, float]:
+    """Every sample that Prometheus would read, by its name and labels."""
+    answer = world.app.test_client().get("/metrics", headers=BEARER)
+    assert answer.status_code == 200
+    found = {}
+    for family in text_string_to_metric_families(answer.text):
+        for sample in family.samples:
+            labels = ",".join(f"{name}={value}" for name, value in sample.labels.items() if name != "process")
+            found[f"{sample.name}{{{labels}}}" if labels else sample.name] = sample.value
+    return found
+
+
+def test_figures_are_for_the_bearer_alone(store: Engine) -> None:
+    world = watched(store)
+    world.people()
+    client = world.app.test_client()
+    assert client.get("/metrics").status_code == 401
+    for secret in (world.token, world.master_token, "", TOKEN[:-1]):
+        answer = client.get("/metrics", headers={"Authorization": f"Bearer {secret}"})
+        assert answer.status_code == 401
+        assert b"minamoto_" not in answer.data
+
+
+def test_hits_are_counted_by_what_became_of_them(store: Engine) -> None:
+    world = watched(store)
+    world.browse("v", world.hit("page", "/"), world.hit("page", "/b"))
+    world.browse("v", world.hit("page", "/"), site="nobody")
+    world.browse("v", world.hit("page", "/"), site="carolkey")
+    world.clock.forward(seconds=90)
+    found = scraped(world)
+    assert found["minamoto_hits_refused_total{reason=unknown_site}"] == 1
+    assert found["minamoto_hits_refused_total{reason=foreign_host}"] == 1
+    assert found["minamoto_hits_refused_total{reason=busy}"] == 0
+    assert found["minamoto_hits_waiting"] == 2
+    assert found["minamoto_fold_lag_seconds"] == 90
+    assert found["minamoto_journal_oldest_timestamp_seconds"] == START.timestamp()
+    assert found["minamoto_store_up"] == 1
+    assert found["minamoto_commit_beacons_total"] == 3
+    assert found["minamoto_commit_hits_total"] == 4
+    if store.dialect.name == "sqlite":
+        assert (found["minamoto_hits_taken_total"], found["minamoto_journal_hits"]) == (2, 2)
+
+
+def test_what_another_process_counted_is_counted_here(store: Engine) -> None:
+    world = watched(store)
+    world.browse("v", world.hit("page", "/"), site="nobody")
+    other = World.__new__(World)
+    other.app = create_app(world.settings, engine=store, now=world.clock)
+    found = scraped(other)
+    assert found["minamoto_hits_refused_total{reason=unknown_site}"] == 1
+    assert found["minamoto_commit_beacons_total"] == 0
+
+
+def test_figures_tell_a_store_that_is_away_and_nothing_more_of_it(store: Engine) -> None:
+    world = watched(store)
+    with begin(store) as tx:
+        tx.execute(text("DROP TABLE refusals"))
+    found = scraped(world)
+    assert found["minamoto_store_up"] == 0
+    assert "minamoto_hits_waiting" not in found
+    assert "minamoto_commit_beacons_total" in found
+
+
+def test_no_figure_names_a_site_or_anybody(store: Engine) -> None:
+    world = watched(store)
+    world.walk()
+    told = world.app.test_client().get("/metrics", headers=BEARER).text
+    for secret in ("acme", "hana", "kyoto", "203.0.113", TOKEN):
+        assert secret not in told
