@@ -134,6 +134,7 @@ class Story:
             beacon = own.pop(at)
             if beacon.refusal is None and self.dice.random() < 0.03 and len(beacon.hit_ids) == len(beacon.hits):
                 own.insert(0, beacon)  # sent again, when the rest was
+                self.truth.refused["duplicate"] += len(beacon.hits)
             if not own:
                 open_[place] = open_[-1]
                 open_.pop()
