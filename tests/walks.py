@@ -57,7 +57,7 @@ class World:
 
     def fold(self, batch: int = 1000) -> None:
         with begin(self.store) as tx:
-            while flow.hits_arrived(tx, batch):
+            while flow.hits_arrived(tx, batch, one_by_one=False):
                 pass
 
     def deal(self, reference: str, at: datetime, **fields: object) -> bool:

@@ -67,25 +67,27 @@ def hits_arrived(
 def look_ahead(tx: Tx, limit: int) -> Ahead:
     """Read the hits that hits_arrived will find, and work out what needs no writing."""
     ahead = read_ahead(tx, limit)
-    warm(ahead, sites_in(tx))
+    site_of = sites_in(tx)
+    warm(ahead, cache(lambda site_id: rules_of(site_of(site_id))))
     return ahead
 
 
-def sites_in(tx: Tx) -> Callable[[int], SiteRules]:
-    """What the fold asks of sites, each read once."""
+def sites_in(tx: Tx) -> Callable[[int], Site]:
+    """The site of an id, each read once."""
 
     @cache
-    def rules(site_id: int) -> SiteRules:
-        return rules_of(site_by_id(tx, site_id))
+    def site_of(site_id: int) -> Site:
+        return site_by_id(tx, site_id)
 
-    return rules
+    return site_of
 
 
 def follow(tx: Tx, seqs: Sequence[int], ahead: Ahead, *, credit: bool) -> None:
     """Do all that follows from these hits."""
-    folded = fold(tx, sites_in(tx), seqs, ahead)
+    site_of = sites_in(tx)
+    folded = fold(tx, cache(lambda site_id: rules_of(site_of(site_id))), seqs, ahead)
     for site_id in sorted({hit.site_id for hit in folded.hits}):
-        site = site_by_id(tx, site_id)
+        site = site_of(site_id)
         own = replace(folded, hits=tuple(hit for hit in folded.hits if hit.site_id == site_id))
         touched = people_named(tx, site, own)
         if credit:

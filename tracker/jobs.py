@@ -11,7 +11,10 @@ from sqlalchemy import Engine
 
 from tracker import flow
 from tracker.config import Settings
-from tracker.db.store import begin
+from tracker.db.store import begin, checkpoint, reading
+from tracker.db.writes import has_one_writer
+from tracker.visits.park import is_of_a_hit
+from tracker.visits.waiting import NOTHING_AHEAD
 
 log = logging.getLogger("minamoto.work")
 
@@ -25,12 +28,40 @@ class Job:
 
 
 def fold_hits(engine: Engine, settings: Settings) -> int:
-    """Fold one batch of the hits that wait."""
+    """Fold one batch of the hits that wait; returns how many wait no more."""
+    return fold_batch(engine, settings.fold_batch)
+
+
+def fold_batch(engine: Engine, limit: int) -> int:
+    """Fold up to `limit` hits in one transaction; where one of them makes that fail, in a second one without it.
+
+    On SQLite a writing transaction keeps the collector waiting. So what waits is read and worked out before it begins,
+    and where nothing waits none begins.
+    """
+    try:
+        ahead = NOTHING_AHEAD
+        if has_one_writer(engine):
+            with reading(engine) as tx:
+                ahead = flow.look_ahead(tx, limit)
+            if not ahead.rows:
+                return 0
+        with begin(engine) as tx:
+            return flow.hits_arrived(tx, limit, one_by_one=False, ahead=ahead)
+    except Exception as error:
+        if not is_of_a_hit(error):
+            raise
+        log.warning("a hit cannot be folded (%s); looking for it", type(error).__name__)
     with begin(engine) as tx:
-        return flow.hits_arrived(tx, settings.fold_batch)
+        return flow.hits_arrived(tx, limit)
 
 
-JOBS = (Job("fold hits", fold_hits),)
+def tidy_log(engine: Engine, settings: Settings) -> int:
+    """Keep SQLite's write-ahead log short, so that no commit has to."""
+    checkpoint(engine)
+    return 0
+
+
+JOBS = (Job("fold hits", fold_hits), Job("tidy the log", tidy_log))
 
 
 def drain(engine: Engine, settings: Settings) -> int:

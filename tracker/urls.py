@@ -129,6 +129,8 @@ EXCLUDED_REFERRERS: frozenset[str] = frozenset(
 )
 
 _URL = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*):)?//([^/?#\\]*)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
+# The usual start of an address, where nothing has to be cleaned before the host can be read.
+_PLAIN_START = re.compile(r"https?://([A-Za-z0-9.:-]+)(?=[/?#]|\Z)")
 _PATH = re.compile(r"([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?!\d)")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
@@ -136,6 +138,7 @@ _SERVER_SESSION = re.compile(r";(?:jsessionid|phpsessid|aspsessionid\w*)=[^/;]*"
 _HALF_ESCAPE = re.compile(r"%[0-9A-Fa-f]?$")
 _UTM = frozenset({"utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "utm_id"})
 _WANTED = _UTM | frozenset(CLICK_IDS)
+_NO_TAGS: dict[str, str] = {}
 _STRENGTH = {param: place for place, param in enumerate(CLICK_IDS)}
 
 
@@ -212,8 +215,11 @@ def read_arrival(
     A referrer on the landing page's own host is internal, whatever that host is; tags still count.
     """
     page = _split(url)
-    tags, click_ids = _campaign(page)
-    outside, outside_host = _outside(referrer, page.host, own_hosts, excluded_referrers)
+    tags, click_ids = _campaign(page) if page.query or page.fragment else (_NO_TAGS, ())
+    outside, outside_host = (None, None)
+    if referrer:
+        own = own_hosts if isinstance(own_hosts, (tuple, frozenset)) else tuple(own_hosts)
+        outside, outside_host = _outside(referrer, page.host, own, excluded_referrers)
     return Arrival(
         host=_plain(page.host),
         landing_page=_page_of(page.path),
@@ -252,6 +258,12 @@ def _present(value: str | None, limit: int) -> str | None:
     return None if cleaned is None or cleaned.lower() in ABSENT else cleaned
 
 
+def host_of(url: str) -> str:
+    """The host of a web address as read_arrival gives it: lower-case, no port, no leading 'www.'; '' if unknown."""
+    match = _PLAIN_START.match(url)
+    return _plain(_host_name(match[1].lower())) if match else _plain(_split(url).host)
+
+
 def _split(url: str) -> _Url:
     """A URL's parts, read as a browser does ('\\' separates like '/'); any text gives some parts."""
     url = url[:RAW_LIMIT]
@@ -260,14 +272,14 @@ def _split(url: str) -> _Url:
     url = url.strip()
     match = _URL.match(url)
     if match:
-        scheme, authority, path, query, fragment = (part or "" for part in match.groups())
+        scheme, authority, path, query, fragment = match.groups("")
         authority = authority.rpartition("@")[2].lower()
         host = _host_name(authority)
         return _Url(scheme.lower(), host, authority if host else "", path.replace("\\", "/"), query, fragment)
     if _SCHEME.match(url):  # javascript:, data:, about:, mailto:
         return _Url(url.partition(":")[0].lower(), "", "", "", "", "")
     bare = _PATH.match(url)
-    path, query, fragment = (part or "" for part in bare.groups()) if bare else ("", "", "")
+    path, query, fragment = bare.groups("") if bare else ("", "", "")
     return _Url("", "", "", path.replace("\\", "/"), query, fragment)
 
 
@@ -377,15 +389,14 @@ def _decode(value: str) -> str:
     return raw.decode("cp1252", "replace")
 
 
+@lru_cache(maxsize=16_384)
 def _outside(
-    referrer: str | None,
+    referrer: str,
     landing_host: str,
-    own_hosts: frozenset[str] | Sequence[str],
+    own_hosts: frozenset[str] | tuple[str, ...],
     excluded: frozenset[str],
 ) -> tuple[str | None, str | None]:
     """The referrer and its host, when another site or an app sent the visitor; else (None, None)."""
-    if not referrer:
-        return None, None
     parts = _split(referrer)
     if not parts.host:
         return None, None

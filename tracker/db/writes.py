@@ -7,12 +7,12 @@ So `put` and its like take rows as the database keeps them (instants in millisec
 lists of values travel as one JSON parameter, which makes one statement of them, however long they are.
 """
 
-import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from msgspec import Raw
 from msgspec.json import encode
 from sqlalchemy import (
     JSON,
@@ -20,6 +20,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Dialect,
+    Engine,
     FromClause,
     Integer,
     Select,
@@ -114,9 +115,9 @@ def lock_names(tx: Tx, names: Iterable[str]) -> None:
             tx.execute(select(func.pg_advisory_xact_lock(NAME_LOCK_SPACE, cast(listed(tx, numbers).c.value, Integer))))
 
 
-def has_one_writer(tx: Tx) -> bool:
+def has_one_writer(of: Tx | Engine) -> bool:
     """Whether a writing transaction keeps all others waiting, so that what can be done before it should be."""
-    return tx.dialect.name != "postgresql"
+    return of.dialect.name != "postgresql"
 
 
 def raw(tx: Tx, of: Column[Any]) -> ColumnElement[Any]:
@@ -163,27 +164,23 @@ def drop(tx: Tx, of: Column[Any], values: Sequence[int | str]) -> None:
         tx.execute(delete(of.table).where(among(tx, of, values)))
 
 
-def put(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+def put(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Insert rows, or replace these columns of those whose primary key is there.
 
-    rows  each with the values of the columns `names`, as the database keeps them; of a JSON column what it means
+    rows  each with the values of the columns `names`, as the database keeps them: JSON as text
     """
     if not rows:
         return
     statement = put_by(tx.dialect.name, table, tuple(names))
-    if tx.dialect.name == "postgresql":
-        tx.exec_driver_sql(statement, (encode([dict(zip(names, row, strict=True)) for row in rows]).decode(),))
+    if tx.dialect.name != "postgresql":
+        tx.exec_driver_sql(statement, rows)
         return
-    texts = [place for place, name in enumerate(names) if isinstance(table.c[name].type, JSON)]
-    tx.exec_driver_sql(statement, [with_texts(row, texts) for row in rows] if texts else list(map(tuple, rows)))
-
-
-def with_texts(row: Sequence[Any], places: Sequence[int]) -> tuple[Any, ...]:
-    """A row with the JSON values at these places as text."""
-    cells = list(row)
-    for place in places:
-        cells[place] = json.dumps(cells[place])
-    return tuple(cells)
+    documents = [dict(zip(names, row, strict=True)) for row in rows]
+    for name in names:
+        if isinstance(table.c[name].type, JSON):
+            for document in documents:
+                document[name] = Raw(document[name].encode())
+    tx.exec_driver_sql(statement, (encode(documents).decode(),))
 
 
 @lru_cache(maxsize=64)

@@ -6,11 +6,13 @@ of the visitor's hits alone, so a late hit, a retry and a rebuild all end in the
 Says nothing about people or money: flow.py composes those.
 """
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import and_, func, select
@@ -27,6 +29,7 @@ from tracker.visits.boundary import Step, cut
 from tracker.visits.waiting import COLUMNS, NOTHING_AHEAD, Ahead, FoldedHit, hit_of, number_visitors, read_hits
 from tracker.vocabulary import NOT_SET, Device, HitKind, Origin, TouchKind
 
+NO_VISITS: Mapping[int, str] = MappingProxyType({})
 WEB_KINDS = (HitKind.PAGE, HitKind.FORM, HitKind.IDENTIFY, HitKind.EVENT)
 # A crawler's word, and a developer's headless browser's: from this very machine it is a test and no crawler.
 AUTOMATION = ("HeadlessChrome",)
@@ -113,10 +116,20 @@ def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: 
     stand = standing(tx, sites, by_visitor, new_visitors)
     agents = agents_of(tx, {hit.user_agent or "" for own in stand.values() for hit in own.hits}, ahead.agents)
     moved = fold_visitors(tx, sites, stand, agents)
-    crawlers = frozenset(  # by each hit's own word, so that it depends on no other
-        hit.seq for own in by_visitor.values() for hit in own if bot_of(hit, agents[hit.user_agent or ""]) is not None
+    # By each hit's own word, so that it depends on no other.
+    suspect = {text for text, agent in agents.items() if agent.bot is not None}
+    crawlers = frozenset(
+        hit.seq
+        for own in by_visitor.values()
+        for hit in own
+        if (text := hit.user_agent or "") in suspect and bot_of(hit, agents[text]) is not None
     )
-    return Folded(tuple(sorted(found, key=lambda hit: (hit.occurred_at, hit.hit_id))), crawlers, moved)
+    return Folded(tuple(sorted(found, key=in_order)), crawlers, moved)
+
+
+def in_order(hit: FoldedHit) -> tuple[int, str]:
+    """What hits are sorted by: when they happened; those of one instant by their ids."""
+    return hit.at_ms, hit.hit_id
 
 
 def fold_visitors(
@@ -130,7 +143,7 @@ def fold_visitors(
     moved: set[int] = set()
     for visitor_no, own in stand.items():
         rules = sites(own.hits[0].site_id)
-        stood = Counter(own.visit_of.values())
+        stood = Counter(own.visit_of.values()) if own.visit_of else {}
         for visit in cut_visits(own.hits, rules):
             first = visit[0]
             visit_id = visit_id_of(first)
@@ -173,14 +186,14 @@ def standing(
         },
     )
     found = {number: {hit.seq: hit for hit in some} for number, some in by_visitor.items()}
-    visit_of: dict[int, dict[int, str]] = {number: {} for number in by_visitor}
+    visit_of: dict[int, dict[int, str]] = {}
     for number, visit_id, *row in hits_since(tx, {number: min(own.values()) for number, own in touched.items()}):
         if visit_id in touched[number]:
-            visit_of[number][row[0]] = visit_id
+            visit_of.setdefault(number, {})[row[0]] = visit_id
             if row[0] not in found[number]:
                 found[number][row[0]] = hit_of(row, number)
     return {
-        number: Standing(tuple(sorted(some.values(), key=lambda hit: (hit.at_ms, hit.hit_id))), visit_of[number])
+        number: Standing(tuple(sorted(some.values(), key=in_order)), visit_of.get(number, NO_VISITS))
         for number, some in found.items()
     }
 
@@ -242,6 +255,8 @@ def hits_since(tx: Tx, since: Mapping[int, int]) -> Iterable[Sequence[Any]]:
 
 def cut_visits(own: Sequence[FoldedHit], rules: SiteRules) -> list[list[FoldedHit]]:
     """One visitor's hits, in order, as visits."""
+    if len(own) == 1:
+        return [list(own)]
     by_id = {hit.hit_id: hit for hit in own}
     steps = [step_of(hit, rules) for hit in own]
     return [[by_id[step.hit_id] for step in visit] for visit in cut(steps, rules.gap)]
@@ -269,7 +284,7 @@ def brought_by(
 @lru_cache(maxsize=8_192)
 def arrival_of(url: str, referrer: str | None, hosts: tuple[str, ...]) -> Arrival:
     """What a hit's address and referrer tell; remembered for its touchpoint."""
-    return read_arrival(url, referrer, frozenset(hosts), EXCLUDED_REFERRERS)
+    return read_arrival(url, referrer, hosts, EXCLUDED_REFERRERS)
 
 
 def bot_of(hit: FoldedHit, agent: Agent) -> str | None:
@@ -331,7 +346,7 @@ def came_by(url: str, referrer: str | None, hosts: tuple[str, ...]) -> tuple[Any
         arrival.landing_url,
         arrival.referring_host or NOT_SET,
         arrival.referrer,
-        [list(pair) for pair in arrival.click_ids],
+        json.dumps(arrival.click_ids),
     )
 
 

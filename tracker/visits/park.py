@@ -42,7 +42,7 @@ def fold_or_park(tx: Tx, seqs: Sequence[int], work: Callable[[Sequence[int]], No
         with tx.begin_nested():
             work(seqs)
     except Exception as error:  # whatever it is: a hit that nobody can fold holds all others up
-        if not is_of_the_hit(error):
+        if not is_of_a_hit(error):
             raise
         if len(seqs) == 1:
             tx.execute(insert(hits_parked), [{"seq": seqs[0], "error": type(error).__name__}])
@@ -52,7 +52,7 @@ def fold_or_park(tx: Tx, seqs: Sequence[int], work: Callable[[Sequence[int]], No
         fold_or_park(tx, seqs[half:], work)
 
 
-def is_of_the_hit(error: Exception) -> bool:
+def is_of_a_hit(error: Exception) -> bool:
     """Whether an error may come of what a hit says, and not of the store or the machine."""
     if isinstance(error, (DataError, IntegrityError)) or type(error) is StatementError:
         return True

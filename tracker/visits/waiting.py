@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
@@ -21,7 +22,7 @@ from tracker.visits.agents import Agent, known_agents
 
 
 class FoldedHit(Struct, frozen=True):
-    """A hit as the journal has it, with its visitor's number; at_ms is occurred_at in milliseconds since 1970."""
+    """A hit as the journal has it, with its visitor's number; at_ms is when it happened, in milliseconds since 1970."""
 
     visitor_no: int | None
     seq: int
@@ -30,12 +31,16 @@ class FoldedHit(Struct, frozen=True):
     kind: str
     origin: str
     at_ms: int
-    occurred_at: datetime
     url: str
     referrer: str | None
     user_agent: str | None
     country: str | None
     details: Mapping[str, Any]
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened."""
+        return from_ms(self.at_ms)
 
 
 Row = Sequence[Any]
@@ -68,6 +73,7 @@ class Ahead:
 
 
 NOTHING_AHEAD = Ahead()
+NO_DETAILS: Mapping[str, Any] = MappingProxyType({})
 
 
 def hit_of(row: Row, visitor_no: int | None) -> FoldedHit:
@@ -81,12 +87,11 @@ def hit_of(row: Row, visitor_no: int | None) -> FoldedHit:
         kind,
         origin,
         at_ms,
-        from_ms(at_ms),
         url,
         referrer,
         user_agent,
         country,
-        {} if details == "{}" else json.loads(details),
+        NO_DETAILS if details == "{}" else json.loads(details),
     )
 
 
@@ -99,7 +104,7 @@ def claim(tx: Tx, limit: int) -> list[int]:
 def read_ahead(tx: Tx, limit: int) -> Ahead:
     """What waits and is not claimed here: the rows, and the agents that are known of them."""
     query = select(*[raw(tx, column) for column in COLUMNS]).join(hits_waiting, hits_waiting.c.seq == hits.c.seq)
-    rows = {row[0]: row for row in map(tuple, tx.execute(query.order_by(hits_waiting.c.seq).limit(limit)))}
+    rows = {row[0]: row for row in tx.execute(query.order_by(hits_waiting.c.seq).limit(limit)).all()}
     return Ahead(rows, known_agents(tx, {row[8] or "" for row in rows.values()}))
 
 
@@ -115,7 +120,7 @@ def read_hits(tx: Tx, seqs: Iterable[int], ahead: Ahead) -> list[Row]:
     rows = dict(ahead.rows)
     if unread:
         query = select(*[raw(tx, column) for column in COLUMNS]).where(among(tx, hits.c.seq, unread))
-        rows |= {row[0]: row for row in map(tuple, tx.execute(query))}
+        rows |= {row[0]: row for row in tx.execute(query).all()}
     return [rows[seq] for seq in seqs if seq in rows]
 
 
@@ -130,7 +135,8 @@ def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], 
         return {}, frozenset()
     no = visitors.c.visitor_no
     query = select(no, visitors.c.site_id, visitors.c.visitor_id).where(
-        among(tx, visitors.c.visitor_id, sorted({visitor_id for _, visitor_id in keys}))
+        visitors.c.site_id.in_(sorted({site_id for site_id, _ in keys})),  # the index begins with it
+        among(tx, visitors.c.visitor_id, sorted({visitor_id for _, visitor_id in keys})),
     )
     numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in tx.execute(query)}
     missing = sorted(keys - numbers.keys())
