@@ -1,7 +1,7 @@
 """What the installation says of itself: whether it can take and fold hits now, asked so that no answer is waited for.
 
-Called by the routes for whoever watches (api/health.py) and by the tracking page. Reads counts, sizes and times; nothing
-of a visitor, a contact or a log-in is in any of it.
+Called by the routes for whoever watches (api/health.py) and by the tracking page. Reads counts, sizes and times;
+nothing of a visitor, a contact or a log-in is in any of it.
 """
 
 import shutil

@@ -2,11 +2,14 @@
 
 Until it commits, reports show what was; if it fails, nothing has changed. What CRMs said is told again first, then the
 hits are folded: an identifier keeps its owner either way (docs/adr/0009), so the same journals give the same rows.
+Sealed visits, whose page views have left the journal (tracker/retention.py), stand as they are; whom they named is
+named again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import Column, Table, and_, delete, func, insert, select
 
 from tracker import flow
 from tracker.access.sites import Site, all_sites
@@ -27,13 +30,16 @@ from tracker.db.schema import (
     identifiers,
     links,
     paths,
+    retention,
     touchpoints,
     visit_hits,
     visits,
 )
 from tracker.db.store import Tx
-from tracker.db.writes import chunks
+from tracker.db.writes import chunks, lock, raw
 from tracker.identity.stitch import refresh
+from tracker.visits.fold import Folded
+from tracker.visits.waiting import COLUMNS, hit_of
 from tracker.vocabulary import CrmChangeKind
 
 # Children before parents, as their foreign keys ask.
@@ -52,6 +58,20 @@ DERIVED = (
     visits,
 )
 
+SEALED = select(visits.c.visit_id).where(visits.c.sealed)
+# Which column of a table names the visit that a row belongs to: the rows of sealed visits stay.
+KEPT: Mapping[Table, Column[Any]] = {
+    touchpoints: touchpoints.c.touchpoint_id,
+    visit_hits: visit_hits.c.visit_id,
+    visits: visits.c.visit_id,
+}
+# A parked hit from before the horizon belongs to a visit that may be sealed.
+TOO_LATE = (
+    select(hits.c.seq)
+    .join(hits_parked, hits_parked.c.seq == hits.c.seq)
+    .join(retention, and_(retention.c.site_id == hits.c.site_id, hits.c.occurred_at < retention.c.horizon_at))
+)
+
 Progress = Callable[[int], None]
 
 
@@ -61,14 +81,18 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
     batch     hits folded at a time; bounds the memory
     progress  is called with the number of hits folded so far
     """
+    lock(tx, select(retention.c.site_id).order_by(retention.c.site_id))  # nothing is pruned meanwhile
+    named = named_in_sealed(tx)
     for table in DERIVED:
-        tx.execute(delete(table))
+        kept = KEPT.get(table)
+        tx.execute(delete(table) if kept is None else delete(table).where(kept.not_in(SEALED)))
     tx.execute(delete(hits_waiting))
-    tx.execute(delete(hits_parked))  # under today's rules they may do
+    tx.execute(delete(hits_parked).where(hits_parked.c.seq.not_in(TOO_LATE)))  # under today's rules they may do
     sites = all_sites(tx)
     for site in sites:
         retell(tx, site)
         reclassify(tx, site.site_id)
+    name_again(tx, sites, named)
     wait_again(tx)
     done = 0
     while folded := flow.hits_arrived(tx, batch, credit=False):
@@ -85,9 +109,41 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
 
 
 def wait_again(tx: Tx) -> None:
-    """Let every hit of the journal wait for the fold; those that came in meanwhile wait already."""
-    new = select(hits.c.seq).where(hits.c.seq.not_in(select(hits_waiting.c.seq)))
+    """Let every hit of the journal wait for the fold, but for those in sealed visits.
+
+    Those that came in meanwhile wait already.
+    """
+    new = select(hits.c.seq).where(
+        hits.c.seq.not_in(select(hits_waiting.c.seq)),
+        hits.c.seq.not_in(select(visit_hits.c.hit_seq).where(visit_hits.c.visit_id.in_(SEALED))),
+        hits.c.seq.not_in(select(hits_parked.c.seq)),
+    )
     tx.execute(insert(hits_waiting).from_select(["seq"], new))
+
+
+def named_in_sealed(tx: Tx) -> list[int]:
+    """The hits in sealed visits that name somebody."""
+    query = (
+        select(identifications.c.hit_seq)
+        .join(visit_hits, visit_hits.c.hit_seq == identifications.c.hit_seq)
+        .where(visit_hits.c.visit_id.in_(SEALED))
+    )
+    return list(tx.execute(query.order_by(identifications.c.hit_seq)).scalars())
+
+
+def name_again(tx: Tx, sites: Iterable[Site], seqs: Sequence[int]) -> None:
+    """Name whom these hits of sealed visits name, without cutting the visits anew."""
+    of_site = {site.site_id: site for site in sites}
+    for some in chunks(seqs):
+        query = (
+            select(visit_hits.c.visitor_no, *[raw(tx, column) for column in COLUMNS])
+            .join(hits, hits.c.seq == visit_hits.c.hit_seq)
+            .where(hits.c.seq.in_(some))
+        )
+        found = sorted((hit_of(row, number) for number, *row in tx.execute(query)), key=lambda hit: hit.at_ms)
+        for site_id in {hit.site_id for hit in found}:
+            own = tuple(hit for hit in found if hit.site_id == site_id)
+            flow.people_named(tx, of_site[site_id], Folded(own, frozenset(), frozenset()))
 
 
 def retell(tx: Tx, site: Site) -> None:
