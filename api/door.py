@@ -14,10 +14,12 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from api.proxies import spoken_to
 from tracker.access.sites import all_sites
 from tracker.collect.accept import Arrived, SiteFacts, Taken, accept_all, read_beacon
-from tracker.collect.address import client_of, networks_of, sender_of
+from tracker.collect.address import client_of, is_trusted, networks_of, sender_of
 from tracker.collect.commit import Away, Bounds, GroupCommit, Waiting
+from tracker.collect.cookie import answer_headers
 from tracker.collect.journal import Refused, count_refusals
 from tracker.collect.rate import RateLimit
 from tracker.config import Settings
@@ -86,12 +88,20 @@ class Door:
             or int(length[:20]) > self.settings.max_beacon_bytes
         )
 
-    def arrive(self, body: bytes | Refusal, headers: Mapping[str, str], peer: str) -> Arrived:
-        """A request's body, or why it was not read, with what its headers tell."""
+    def arrive(self, body: bytes | Refusal, headers: dict[str, str], peer: str, scheme: str) -> Arrived:
+        """A request's body, or why it was not read, with what its headers tell; `headers` are kept, and added to.
+
+        headers  those named in READ, in lower case
+        scheme   http or https, of the connection; of what a trusted proxy says, when there is one
+        """
         if not isinstance(body, Refusal) and len(body) > self.settings.max_beacon_bytes:
             body = Refusal.TOO_LARGE
         beacon = body if isinstance(body, Refusal) else read_beacon(body)
         address = client_of(peer, headers.get("x-forwarded-for", ""), self.trusted)
+        headers["scheme"] = scheme
+        if self.trusted and is_trusted(peer, self.trusted):
+            said = spoken_to(headers.get("x-forwarded-proto", ""), headers.get("x-forwarded-host", ""))
+            headers["scheme"], headers["host"] = said[0] or scheme, said[1] or headers.get("host", "")
         return Arrived(beacon, headers, address, self._now())
 
     def wait_s(self, arrived: Arrived) -> float:
@@ -113,9 +123,9 @@ class Door:
         place: Waiting[Arrived, Taken] = Waiting(arrived, weight, n_bytes + 1_024, told)
         return place if self.commit.put(place) else None
 
-    def take(self, body: bytes | Refusal, headers: Mapping[str, str], peer: str) -> tuple[int, Headers]:
+    def take(self, body: bytes | Refusal, headers: dict[str, str], peer: str, scheme: str) -> tuple[int, Headers]:
         """Take one beacon and wait for its commit; for servers that give each request a thread."""
-        arrived = self.arrive(body, headers, peer)
+        arrived = self.arrive(body, headers, peer, scheme)
         if wait := self.wait_s(arrived):
             return self.answer(arrived, Taken(0, Refusal.RATE_LIMITED), wait)
         done = threading.Event()
@@ -134,11 +144,18 @@ class Door:
 
     def answer(self, arrived: Arrived, taken: Taken | None, wait_s: float = RETRY_AFTER_S) -> tuple[int, Headers]:
         """Status and headers: 204 where the hits are in the journal, else the refusal's; None: 503, come again."""
-        headers = [
-            ("Access-Control-Allow-Origin", "*"),
-            ("Access-Control-Expose-Headers", "X-Minamoto"),
-            ("Cache-Control", "no-store"),
-        ]
+        said, visitor, consent = arrived.headers, None, ""
+        if taken is not None and taken.n_taken and not isinstance(arrived.beacon, Refusal):
+            visitor, consent = arrived.beacon.visitor, arrived.beacon.consent
+        headers = answer_headers(
+            said.get("origin"),
+            said.get("host", ""),
+            said.get("sec-fetch-site"),
+            visitor,
+            consent,
+            said.get("scheme") == "https",
+        )
+        headers.append(("Cache-Control", "no-store"))
         refusal = Refusal.BUSY if taken is None else taken.refusal
         if refusal is None:
             return 204, headers

@@ -14,7 +14,7 @@ class BehindProxies:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         peer = environ.get("REMOTE_ADDR", "")
-        environ["minamoto.peer"] = peer
+        environ["minamoto.asked_by"] = peer, environ["wsgi.url_scheme"]
         if self.trusted and is_trusted(peer, self.trusted):
             environ["REMOTE_ADDR"] = client_of(peer, environ.get("HTTP_X_FORWARDED_FOR", ""), self.trusted)
             scheme, host = spoken_to(

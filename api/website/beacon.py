@@ -43,5 +43,6 @@ def take() -> Response:
     door = here().door
     headers = {name.lower(): value for name, value in request.headers.items() if name.lower() in READ}
     body = Refusal.TOO_LARGE if door.is_too_large(headers) else request.get_data(cache=False)
-    status, answered = door.take(body, headers, request.environ.get("minamoto.peer") or request.remote_addr or "")
+    peer, scheme = request.environ["minamoto.asked_by"]
+    status, answered = door.take(body, headers, peer, scheme)
     return Response(status=status, headers=answered)

@@ -44,6 +44,7 @@ class Front:
         self._told: deque[tuple[asyncio.Future[Taken | None], Taken | None]] = deque()
         self._settling = False
         self._waiting: deque[tuple[float, Waiting[Arrived, Taken], asyncio.Future[Taken | None]]] = deque()
+        self._reading: dict[asyncio.Task[Any], float] = {}
         self._ticking: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,11 +74,12 @@ class Front:
         door = self._door
         body: bytes | Refusal = Refusal.TOO_LARGE
         if not door.is_too_large(headers):
-            sent = await read_body(receive, door.settings.max_beacon_bytes, BODY_WITHIN_S)
+            sent = await self._read(receive, door.settings.max_beacon_bytes, BODY_WITHIN_S)
             if sent is None:
                 return
             body = sent
-        arrived = door.arrive(body, headers, scope["client"][0] if scope.get("client") else "")
+        client = scope.get("client")
+        arrived = door.arrive(body, headers, client[0] if client else "", scope.get("scheme", "http"))
         wait = door.wait_s(arrived)
         if wait:
             status, answered = door.answer(arrived, Taken(0, Refusal.RATE_LIMITED), wait)
@@ -102,9 +104,38 @@ class Front:
         if place is None:
             return None
         self._waiting.append((time.monotonic() + self._door.settings.answer_within_s, place, future))
+        self._watch()
+        return await future
+
+    async def _read(self, receive: Receive, most: int, within_s: float) -> bytes | None:
+        """A request's body, at most one byte more than `most`; None when the client went away or was too slow."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._reading[task] = time.monotonic() + within_s
+        self._watch()
+        parts: list[bytes] = []
+        n_bytes = 0
+        try:
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return None
+                parts.append(message.get("body", b""))
+                n_bytes += len(parts[-1])
+                if n_bytes > most or not message.get("more_body", False):
+                    return b"".join(parts)[: most + 1]
+        except asyncio.CancelledError:
+            if task in self._reading:
+                raise
+            task.uncancel()
+            return None
+        finally:
+            self._reading.pop(task, None)
+
+    def _watch(self) -> None:
+        """Have somebody look who waits too long: one timer for all costs less than one each."""
         if self._ticking is None:
             self._ticking = asyncio.create_task(self._tick())
-        return await future
 
     def _tell(self, future: "asyncio.Future[Taken | None]", taken: Taken | None) -> None:
         """Called in the committing thread: wake the event loop once for all that a commit has told."""
@@ -122,10 +153,13 @@ class Front:
                 future.set_result(taken)
 
     async def _tick(self) -> None:
-        """Send away who has waited too long; runs while anybody waits."""
-        while self._waiting:
+        """Send away who has waited too long, and hang up on who sends too slowly; runs while there is anybody."""
+        while self._waiting or self._reading:
             await asyncio.sleep(TICK_S)
             at = time.monotonic()
+            for task in [task for task, until in self._reading.items() if until <= at]:
+                del self._reading[task]
+                task.cancel()
             while self._waiting and (self._waiting[0][2].done() or self._waiting[0][0] <= at):
                 _, place, future = self._waiting.popleft()
                 if not future.done():
@@ -139,7 +173,7 @@ class Front:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await (self._watched if scope["path"] in PATHS else self._flask)(scope, receive, send)
             return
-        body = await read_body(receive, self._most_bytes, PAGE_BODY_WITHIN_S)
+        body = await self._read(receive, self._most_bytes, PAGE_BODY_WITHIN_S)
         if body is None:
             return
         given = [{"type": "http.request", "body": body, "more_body": False}]
@@ -148,21 +182,3 @@ class Front:
             return given.pop() if given else await receive()
 
         await self._flask(scope, whole, send)
-
-
-async def read_body(receive: Receive, most: int, within_s: float) -> bytes | None:
-    """A request's body, at most one byte more than `most`; None when the client went away or was too slow."""
-    parts: list[bytes] = []
-    n_bytes = 0
-    try:
-        async with asyncio.timeout(within_s):
-            while True:
-                message = await receive()
-                if message["type"] != "http.request":
-                    return None
-                parts.append(message.get("body", b""))
-                n_bytes += len(parts[-1])
-                if n_bytes > most or not message.get("more_body", False):
-                    return b"".join(parts)[: most + 1]
-    except TimeoutError:
-        return None

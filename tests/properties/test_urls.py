@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tracker.channels.rules import SHIPPED, Classified, classify, classify_names
-from tracker.urls import CLICK_IDS, EXCLUDED_REFERRERS, Arrival, clean_text, is_page, read_arrival
+from tracker.urls import CLICK_IDS, EXCLUDED_REFERRERS, Arrival, clean_text, host_of, is_page, read_arrival
 from tracker.vocabulary import Channel
 
 CHANNELS = {channel.value for channel in Channel} - {Channel.UNATTRIBUTED.value}
@@ -133,3 +133,8 @@ def test_any_names_of_a_cost_row_have_a_channel(source: str | None, medium: str 
 @given(texts)
 def test_any_path_is_a_page_or_none(path: str) -> None:
     assert is_page(path) is is_page(path + "?x=1")
+
+
+@given(addresses | st.from_regex(r"https?://[A-Za-z0-9.:@\[\]-]{0,30}[/?#]?.{0,10}", fullmatch=True))
+def test_the_host_that_is_read_quickly_is_the_arrivals(address: str) -> None:
+    assert host_of(address) == read_arrival(address, None, (), frozenset()).host

@@ -4,11 +4,12 @@ Bots are not refused here: the fold names them once per user agent, keeps their 
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
 from tracker.collect.payload import WireBeacon
-from tracker.urls import read_arrival
+from tracker.urls import host_of
 from tracker.vocabulary import Refusal
 
 
@@ -37,7 +38,7 @@ def drop_opted_out(arriving: Arriving) -> Refusal | None:
 def drop_foreign_host(arriving: Arriving) -> Refusal | None:
     """A site key copied to another site must not write into this one's numbers."""
     for hit in arriving.beacon.hits:
-        if not is_own(read_arrival(hit.url, None, (), frozenset()).host, arriving.site_hosts):
+        if not is_own(host_of(hit.url), arriving.site_hosts):
             return Refusal.FOREIGN_HOST
     return None
 
@@ -45,7 +46,13 @@ def drop_foreign_host(arriving: Arriving) -> Refusal | None:
 def is_own(host: str, site_hosts: Sequence[str]) -> bool:
     """Whether a host is one of the site's or below one; a leading www. makes no difference."""
     bare = host.removeprefix("www.")
-    return any(bare == own or bare.endswith("." + own) for own in (site.removeprefix("www.") for site in site_hosts))
+    return any(bare == own or bare.endswith("." + own) for own in bare_hosts(tuple(site_hosts)))
+
+
+@lru_cache(maxsize=1_024)
+def bare_hosts(site_hosts: tuple[str, ...]) -> tuple[str, ...]:
+    """The hosts without a leading www."""
+    return tuple(site.removeprefix("www.") for site in site_hosts)
 
 
 STEPS: tuple[Step, ...] = (drop_prefetch, drop_opted_out, drop_foreign_host)

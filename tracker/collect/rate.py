@@ -5,6 +5,8 @@ Keeps one number for each sender that was seen lately, in memory alone; restarti
 
 from collections.abc import Hashable
 
+ROUNDING_S = 1e-9  # a burst is a whole number of hits, though its seconds may not be exact
+
 
 class RateLimit:
     """Lets `rate` hits a second through for each key, and `burst_s` seconds' worth of them at once.
@@ -28,7 +30,7 @@ class RateLimit:
         ahead_s = used_until - now_s
         cost_s = n / self._rate
         # Whoever has used nothing may always bring one beacon, however many hits it has.
-        if ahead_s > 0 and ahead_s + cost_s > self._burst_s:
+        if ahead_s > 0 and ahead_s + cost_s > self._burst_s + ROUNDING_S:
             return min(ahead_s, ahead_s + cost_s - self._burst_s)
         if len(self._full_at) >= self._n_keys and key not in self._full_at:
             self._forget(now_s)

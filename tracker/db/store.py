@@ -19,6 +19,7 @@ from tracker.errors import Invalid
 
 Tx = Connection
 BUSY_TIMEOUT_MS = 30_000
+MOST_LOG_PAGES = 16_384  # 64 MiB
 TURNS: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
 TURNS_GUARD = Lock()
 
@@ -51,6 +52,8 @@ def connect(url: str, *, synchronous: str = "FULL") -> Engine:
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cache_size = -65536")
         cursor.execute("PRAGMA temp_store = MEMORY")
+        # Whoever commits when the log is full copies it into the database while the others wait: see `checkpoint`.
+        cursor.execute(f"PRAGMA wal_autocheckpoint = {MOST_LOG_PAGES}")
         cursor.close()
 
     @event.listens_for(engine, "begin")
@@ -78,6 +81,28 @@ def turn_of(engine: Engine) -> AbstractContextManager[Any]:
         return nullcontext()
     with TURNS_GUARD:
         return TURNS.setdefault(engine, Lock())
+
+
+def checkpoint(engine: Engine) -> None:
+    """Copy SQLite's write-ahead log into its database, beside whoever writes; nothing to do on PostgreSQL.
+
+    Left to itself, SQLite does this within somebody's commit, whom it costs a tenth of a second. A log that has grown
+    long is begun anew, for which writers wait; unless a reader still needs it: then another time.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    connection = engine.raw_connection()
+    try:
+        cursor = connection.cursor()
+        _, n_pages, _ = cursor.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        if n_pages > MOST_LOG_PAGES // 4:
+            cursor.execute("PRAGMA busy_timeout = 0")
+            with turn_of(engine):
+                cursor.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+            cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.close()
+    finally:
+        connection.close()
 
 
 @contextmanager
