@@ -91,12 +91,13 @@ def serve(host: str, port: int, workers: int, with_work: bool) -> None:
 @example("minamoto work", "minamoto work --once")
 def work(once: bool) -> None:
     """Do the background work alone, beside `minamoto serve --no-work`."""
-    from tracker.jobs import drain
+    from tracker.jobs import drain, prune_all
     from tracker.jobs import work as run
 
     engine = store()
     if once:
         click.echo(f"hits folded: {drain(engine, settings())}")
+        prune_all(engine, settings())
         return
     stop = threading.Event()
     try:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from tracker import flow
+from tracker import clock, flow
 from tracker.config import Settings
 from tracker.db.store import begin, checkpoint, reading
 from tracker.db.writes import has_one_writer
+from tracker.retention import prune
 from tracker.visits.park import is_of_a_hit
 from tracker.visits.waiting import NOTHING_AHEAD
 
@@ -21,10 +22,16 @@ log = logging.getLogger("minamoto.work")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One kind of background work; `run` returns how much it did, 0 when there was nothing to do."""
+    """One kind of background work; `run` returns how much it did, 0 when there was nothing to do.
+
+    rest_s   how long it rests then; None: MINAMOTO_FOLD_INTERVAL_S, or until hits arrive
+    pause_s  how long it rests after it did something, for others have to write, too
+    """
 
     name: str
     run: Callable[[Engine, Settings], int]
+    rest_s: float | None = None
+    pause_s: float = 0.0
 
 
 def fold_hits(engine: Engine, settings: Settings) -> int:
@@ -61,7 +68,16 @@ def tidy_log(engine: Engine, settings: Settings) -> int:
     return 0
 
 
-JOBS = (Job("fold hits", fold_hits), Job("tidy the log", tidy_log))
+def prune_journal(engine: Engine, settings: Settings) -> int:
+    """Take some page views that are too old out of the journal; returns 0 when none is."""
+    return prune(engine, settings.hit_retention_days, clock.now())
+
+
+JOBS = (
+    Job("fold hits", fold_hits),
+    Job("tidy the log", tidy_log),
+    Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
+)
 
 
 def drain(engine: Engine, settings: Settings) -> int:
@@ -69,6 +85,14 @@ def drain(engine: Engine, settings: Settings) -> int:
     done = 0
     while folded := fold_hits(engine, settings):
         done += folded
+    return done
+
+
+def prune_all(engine: Engine, settings: Settings) -> int:
+    """Take all page views that are too old out of the journal; returns in how many steps."""
+    done = 0
+    while prune_journal(engine, settings):
+        done += 1
     return done
 
 
@@ -82,10 +106,10 @@ def work(engine: Engine, settings: Settings, stop: threading.Event, arrived: thr
         for job in JOBS:
             if time.monotonic() < due[job.name]:
                 continue
-            rest = settings.fold_interval_s
+            rest = settings.fold_interval_s if job.rest_s is None else job.rest_s
             try:
                 if job.run(engine, settings):
-                    rest = 0.0
+                    rest = job.pause_s
             except Exception as error:  # noqa: BLE001 - whatever failed, the loop goes on
                 # Not its message: it may quote a visitor's address.
                 frames = "".join(traceback.format_tb(error.__traceback__))
@@ -94,4 +118,4 @@ def work(engine: Engine, settings: Settings, stop: threading.Event, arrived: thr
             due[job.name] = time.monotonic() + rest
         if arrived.wait(max(0.0, min(due.values()) - time.monotonic())):
             arrived.clear()
-            due = dict.fromkeys(due, 0.0)
+            due |= {job.name: 0.0 for job in JOBS if job.rest_s is None}
