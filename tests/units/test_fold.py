@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from sqlalchemy import Engine, select, update
+import pytest
+from sqlalchemy import Engine, delete, select, update
 
-from tests.walks import START, World
-from tracker.db.schema import touchpoints, visits
+from tests.walks import AGENT, START, World
+from tracker.db.schema import contacts, touchpoints, visit_hits, visits
 from tracker.db.store import begin, reading
 from tracker.rebuild import rebuild
 
@@ -49,3 +50,31 @@ def test_a_visit_that_nothing_changes_is_not_written_again(store: Engine) -> Non
     world.fold()
     with reading(store) as tx:
         assert tx.execute(select(visits.c.n_pages).order_by(visits.c.started_at)).scalars().all() == [99, 1]
+
+
+def test_a_visit_that_ended_more_than_the_gap_before_is_not_even_read(store: Engine) -> None:
+    world = World(store)
+    world.send("v", [world.hit(START, "/" + SPRING), world.hit(START + timedelta(minutes=5), "/pricing")])
+    world.fold()
+    with begin(store) as tx:  # as if its page views had left the journal
+        tx.execute(delete(visit_hits))
+    world.send("v", [world.hit(START + timedelta(minutes=36), "/pricing")])
+    world.fold()
+    with reading(store) as tx:
+        assert tx.execute(select(visits.c.n_hits).order_by(visits.c.started_at)).scalars().all() == [2, 1]
+    world.send("v", [world.hit(START + timedelta(minutes=66), "/about")])
+    world.fold()
+    with reading(store) as tx:
+        assert tx.execute(select(visits.c.n_hits).order_by(visits.c.started_at)).scalars().all() == [2, 2]
+
+
+@pytest.mark.parametrize("batch", [1, 100])
+def test_a_form_names_somebody_by_its_own_browser_whatever_was_there_before(store: Engine, batch: int) -> None:
+    world = World(store)
+    world.send("v", [world.hit(START, "/")], agent="Mozilla/5.0 (compatible; Googlebot/2.1)")
+    for n, agent in enumerate([AGENT, "Mozilla/5.0 (compatible; Googlebot/2.1)"]):
+        who = {"email": f"p{n}@kyoto.example"}
+        world.send("v", [world.hit(START + timedelta(days=2, hours=n), "/", kind="form", identifiers=who)], agent=agent)
+    world.fold(batch)
+    with reading(store) as tx:
+        assert tx.execute(select(contacts.c.email)).scalars().all() == ["p0@kyoto.example"]
