@@ -1,109 +1,211 @@
-"""A small HTTP client that keeps N connections busy: sends beacons as m.js does and notes each answer's time.
+"""A small HTTP client that keeps N connections busy, or sends at a steady pace, and notes each answer's time.
 
-Runs as a process of its own (`python bench/parts/client.py …`), so that it competes with the server as visitors'
-browsers would not: on two cores its processor time must be read beside the result. Prints one JSON object.
+Requests are built once; visitors, times and hit ids are patched in, so that a beacon costs some twenty microseconds. It
+runs as a process of its own (`python bench/parts/client.py …`) and competes with the server as visitors' browsers would
+not: its processor time must be read beside the result. Prints one JSON object.
 """
 
 import argparse
-import asyncio
 import json
 import random
 import resource
+import select
+import socket
 import sys
 import time
+from collections import deque
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from parts.traffic import AGENTS, HOST, PAGES, REFERRERS, SITE_KEY, TAGS
-from tracker.ids import uuid7
 
 HEAD = (
     "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nUser-Agent: {agent}\r\nAccept: */*\r\n"
     "Accept-Language: ja,en;q=0.8\r\nContent-Type: text/plain;charset=UTF-8\r\nOrigin: https://{host}\r\n"
     "Referer: https://{host}/\r\nSec-Fetch-Mode: no-cors\r\nContent-Length: {n}\r\n\r\n"
 )
+N_TEMPLATES = 500
+SEED_BITS, COUNT_BITS = 24, 48
+PATIENCE_S = 60.0
 
 
-class Visitor(asyncio.Protocol):
-    """One connection: sends a beacon, waits for the answer, sends the next."""
+class Templates:
+    """Requests with places for visitor, times and ids: landings from everywhere, pages after them, and forms."""
 
-    def __init__(self, run: "Run", seed: int) -> None:
-        self.run, self.dice, self.seed = run, random.Random(seed), seed
-        self.answer, self.left, self.sent, self.url = b"", 0, 0.0, None
-        self.who, self.agent, self.hit_id = "", "", ""
-        self.done = asyncio.get_running_loop().create_future()
+    def __init__(self, path: str, hits_per_beacon: int, dice: random.Random) -> None:
+        self.path, self.n, self.dice = path, hits_per_beacon, dice
+        self.landings = [self.page(is_landing=True) for _ in range(N_TEMPLATES)]
+        self.pages = [self.page(is_landing=False) for _ in range(N_TEMPLATES)]
+        self.forms = [self.form() for _ in range(N_TEMPLATES // 10)]
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
-        self.send()
+    def page(self, *, is_landing: bool) -> bytes:
+        """Page views; the first hit of a landing came by a campaign or from somewhere."""
+        came, tags, before = self.dice.random(), "", f"https://{HOST}{self.dice.choice(PAGES)}"
+        if is_landing:
+            tags = "?" + self.dice.choice(TAGS).format(n=self.dice.getrandbits(40), month=6) if came < 0.2 else ""
+            before = self.dice.choice(REFERRERS) if 0.2 <= came < 0.65 else ""
+        hits = []
+        for _ in range(self.n):
+            url = f"https://{HOST}{self.dice.choice(PAGES)}{tags}"
+            hits.append({"kind": "page", "url": url, "referrer": before, "title": "Know your customers"})
+            before, tags = url, ""
+        return self.request(hits)
 
-    def send(self) -> None:
-        """The next page view; after some pages another visitor sits at this connection."""
-        if self.left == 0:
-            self.left = 1 + int(self.dice.expovariate(0.5))
-            self.who, self.url = f"visitor{self.seed}_{self.dice.getrandbits(60):x}".ljust(16, "0"), None
-            self.agent = self.dice.choice(AGENTS)
-        self.left -= 1
-        at = time.time_ns() // 1_000_000
-        self.hit_id = uuid7(at, self.dice.randbytes(10))
-        tags = "?" + self.dice.choice(TAGS).format(n=at, month=6) if self.url is None and self.left % 3 == 0 else ""
-        before = self.url or self.dice.choice(["", *REFERRERS])
-        self.url = f"https://{HOST}{self.dice.choice(PAGES)}{tags}"
-        hit = {
-            "id": self.hit_id,
-            "kind": "page",
-            "at": at,
-            "url": self.url,
-            "referrer": before,
-            "title": "Know your customers",
-        }
-        beacon = {"v": 1, "site": SITE_KEY, "visitor": self.who, "sent_at": at, "consent": "granted", "hits": [hit]}
-        body = json.dumps(beacon).encode()
-        head = HEAD.format(path=self.run.path, agent=self.agent, host=HOST, n=len(body)).encode()
-        self.sent = time.perf_counter()
-        self.transport.write(head + body)
+    def form(self) -> bytes:
+        """A form that names its visitor."""
+        form = {"id": "contact", "name": "Contact"}
+        named = {"email": "p-VISITOR@company.example"}
+        return self.request(
+            [{"kind": "form", "url": f"https://{HOST}/contact", "form": form, "identifiers": named}] * self.n
+        )
 
-    def data_received(self, data: bytes) -> None:
-        self.answer += data
-        head, found, body = self.answer.partition(b"\r\n\r\n")
-        if not found or len(body) < length_of(head):
-            return
-        self.answer = b""
-        self.run.note(head[9:12] == b"204", self.hit_id, self.sent)
-        if time.perf_counter() < self.run.ends:
-            self.send()
-        else:
-            self.transport.close()
+    def request(self, hits: list[dict[str, object]]) -> bytes:
+        """A whole request, with %b and %d where something is patched in: visitor, sent, then id and time a hit."""
+        told = {"v": 1, "site": SITE_KEY, "visitor": "VISITOR", "sent_at": "MS", "consent": "granted"}
+        text = json.dumps({**told, "hits": [{"id": "ID", "at": "MS", **hit} for hit in hits]}, separators=(",", ":"))
+        n = len(text.replace('"MS"', "0" * 13).replace("VISITOR", "v" * 20).replace("ID", "0" * 36).encode())
+        body = text.replace("%", "%%").replace('"MS"', "%(ms)d").replace("VISITOR", "%(visitor)b")
+        for position in range(len(hits)):
+            body = body.replace('"ID"', f'"%(id{position})b"', 1)
+        head = HEAD.format(path=self.path, agent=self.dice.choice(AGENTS), host=HOST, n=n).replace("%", "%%")
+        return (head + body).encode()
 
-    def connection_lost(self, error: Exception | None) -> None:
-        if self.answer or error:
-            self.run.n_errors += 1
-        if not self.done.done():
-            self.done.set_result(None)
+
+class Talk:
+    """One connection and whoever sits at it."""
+
+    __slots__ = ("answer", "ids", "left", "named", "sent", "socket", "visitor")
+
+    def __init__(self, port: int) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setblocking(False)
+        self.answer, self.ids, self.visitor = b"", [b""], b""
+        self.left, self.sent, self.named = 0, 0.0, False
 
 
 class Run:
-    """What all connections share, and what came of it. What is answered in the warm-up is not in the figures."""
+    """All connections and what came of them. What is answered in the warm-up is not in the figures."""
 
-    def __init__(self, path: str, warm_up_s: float, seconds: float) -> None:
-        self.path = path
-        self.begins = time.perf_counter() + warm_up_s
-        self.ends = self.begins + seconds
-        self.acked: list[str] = []
+    def __init__(self, asked: argparse.Namespace) -> None:
+        self.asked, self.dice = asked, random.Random(asked.seed)
+        self.templates = Templates(asked.path, asked.hits_per_beacon, self.dice)
+        self.seed = time.time_ns() & ((1 << SEED_BITS) - 1)  # another run's ids are others
+        self.places = [f"id{position}".encode() for position in range(asked.hits_per_beacon)]
+        self.count = self.n_errors = self.n_answers = 0
+        self.acked: list[bytes] = []
         self.latencies: list[float] = []
-        self.n_errors = 0
+        self.statuses: dict[str, int] = {}
+        self.talks = {(talk := Talk(asked.port)).socket.fileno(): talk for _ in range(asked.connections)}
+        self.poll = select.epoll()
+        for number in self.talks:
+            self.poll.register(number, select.EPOLLIN)
 
-    def note(self, is_taken: bool, hit_id: str, sent: float) -> None:
-        """Note an answer."""
-        now = time.perf_counter()
-        if is_taken:
-            self.acked.append(hit_id)
+    def send(self, talk: Talk, due: float) -> None:
+        """The next beacon on a connection; its time is counted from when it was due."""
+        if talk.left <= 0:
+            self.count += 1
+            talk.visitor = b"v%06x_%012x" % (self.seed, self.count)
+            talk.left = 1 if self.asked.mix == "new" else 1 + int(self.dice.expovariate(0.45))
+            talk.named = self.asked.mix == "returning" and self.dice.random() < 0.03
+            template = self.dice.choice(self.templates.landings)
+        elif talk.named and talk.left == 1:
+            template = self.dice.choice(self.templates.forms)
+        else:
+            template = self.dice.choice(self.templates.pages)
+        talk.left -= 1
+        ms = time.time_ns() // 1_000_000
+        first = b"%08x-%04x-7" % (ms >> 16, ms & 0xFFFF)
+        told: dict[bytes, object] = {b"ms": ms, b"visitor": talk.visitor}
+        talk.ids = []
+        for place in self.places:
+            self.count += 1
+            # Ascending within the millisecond, as a good clock's are, and never twice.
+            hit_id = first + b"%03x-%04x-%06x%06x" % (
+                self.count & 0xFFF,
+                0x8000 | (self.count >> 12) & 0x3FFF,
+                (self.count >> 26) & 0xFFFFFF,
+                self.seed,
+            )
+            told[place] = hit_id
+            talk.ids.append(hit_id)
+        talk.sent = due
+        talk.socket.send(template % told)
+
+    def heard(self, number: int, now: float) -> Talk | None:
+        """Read an answer; the connection if it is whole and it may send the next."""
+        talk = self.talks[number]
+        try:
+            some = talk.socket.recv(65_536)
+        except OSError:
+            some = b""
+        if not some:
+            self.n_errors += 1
+            self.poll.unregister(number)
+            del self.talks[number]
+            return None
+        talk.answer += some
+        head, found, body = talk.answer.partition(b"\r\n\r\n")
+        if not found or len(body) < length_of(head):
+            return None
+        talk.answer = b""
+        status = head[9:12]
+        self.n_answers += 1
+        if status == b"204":
+            self.acked += talk.ids
         else:
             self.n_errors += 1
+            name = status.decode()
+            self.statuses[name] = self.statuses.get(name, 0) + 1
         if self.begins <= now <= self.ends:
-            self.latencies.append(now - sent)
+            self.latencies.append(now - talk.sent)
+        return talk
+
+    def closed(self) -> None:
+        """Every connection sends its next beacon as soon as it is answered."""
+        clock, most = time.perf_counter, self.asked.hits
+        self.begins = clock() + self.asked.warm_up
+        self.ends = self.begins + self.asked.seconds
+        for talk in self.talks.values():
+            self.send(talk, clock())
+        n_out = len(self.talks)
+        while n_out and clock() < self.ends + PATIENCE_S:
+            for number, _ in self.poll.poll(1):
+                now = clock()
+                before = len(self.talks)
+                talk = self.heard(number, now)
+                n_out -= before - len(self.talks)
+                if talk is None:
+                    continue
+                if (now < self.ends and not most) or len(self.acked) < most:
+                    self.send(talk, clock())
+                else:
+                    n_out -= 1
+        if most:
+            self.ends = clock()
+
+    def paced(self) -> None:
+        """So many beacons a second, whatever the answers do: who has to wait for a connection waits in the figures."""
+        clock, step = time.perf_counter, 1 / self.asked.per_s
+        start = clock()
+        self.begins = start + self.asked.warm_up
+        self.ends = self.begins + self.asked.seconds
+        idle: deque[Talk] = deque(self.talks.values())
+        nth, n_out = 0, 0
+        while (now := clock()) < self.ends or (n_out and now < self.ends + PATIENCE_S):
+            due = start + nth * step
+            while idle and due <= now and due < self.ends:
+                self.send(idle.popleft(), due)
+                nth, n_out = nth + 1, n_out + 1
+                due = start + nth * step
+            wait = max(0.0, due - clock()) if idle and due < self.ends else 0.05
+            for number, _ in self.poll.poll(wait):
+                talk = self.heard(number, clock())
+                if talk is not None:
+                    idle.append(talk)
+                    n_out -= 1
 
 
 def length_of(head: bytes) -> int:
@@ -114,18 +216,6 @@ def length_of(head: bytes) -> int:
     return 0
 
 
-async def load(port: int, path: str, connections: int, warm_up_s: float, seconds: float) -> Run:
-    """Keep that many connections busy for a while."""
-    run = Run(path, warm_up_s, seconds)
-    loop = asyncio.get_running_loop()
-    visitors: list[Visitor] = []
-    for seed in range(connections):
-        _, visitor = await loop.create_connection(lambda seed=seed: Visitor(run, seed), "127.0.0.1", port)
-        visitors.append(visitor)
-    await asyncio.wait([visitor.done for visitor in visitors], timeout=warm_up_s + seconds + 60)
-    return run
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
@@ -133,11 +223,19 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--warm-up", type=float, default=2.0)
     parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--hits", type=int, default=0, help="until so many hits are acknowledged, however long")
+    parser.add_argument("--per-s", type=float, default=0, help="beacons a second; 0: as fast as they are answered")
+    parser.add_argument("--hits-per-beacon", type=int, default=1)
+    parser.add_argument("--mix", choices=["new", "returning"], default="returning")
+    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--acked", type=Path, help="write the ids of the hits that were answered with 204 here")
     asked = parser.parse_args()
-    run = asyncio.run(load(asked.port, asked.path, asked.connections, asked.warm_up, asked.seconds))
+    run = Run(asked)
+    started = time.perf_counter()
+    run.paced() if asked.per_s else run.closed()
+    took = time.perf_counter() - started
     if asked.acked:
-        asked.acked.write_text("\n".join(run.acked))
+        asked.acked.write_bytes(b"\n".join(run.acked))
     used = resource.getrusage(resource.RUSAGE_SELF)
     ordered = sorted(run.latencies)
     percentile = {
@@ -146,12 +244,14 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "per_s": len(ordered) / asked.seconds,
+                "per_s": len(ordered) / (asked.seconds if not asked.hits else took - asked.warm_up),
                 "p50_ms": percentile[50],
                 "p99_ms": percentile[99],
                 "worst_ms": ordered[-1] * 1000 if ordered else 0.0,
                 "n_acked": len(run.acked),
                 "n_errors": run.n_errors,
+                "statuses": run.statuses,
+                "took_s": took,
                 "cpu_s": used.ru_utime + used.ru_stime,
             }
         )

@@ -135,9 +135,9 @@ def is_there(pid: int) -> bool:
 
 
 @contextmanager
-def minamoto(made: Store, *flags: str) -> Iterator[tuple[int, int]]:
+def minamoto(made: Store, *flags: str, environ: dict[str, str] | None = None) -> Iterator[tuple[int, int]]:
     """`minamoto serve` on a store; gives port and process id."""
     port = free_port()
-    environ = {"MINAMOTO_DATABASE_URL": made.url, "MINAMOTO_SECRET_KEY": "bench" * 8, **UNLIMITED}
-    with server(["-m", "tracker", "serve", f"--port={port}", *flags], port, environ) as pid:
+    own = {"MINAMOTO_DATABASE_URL": made.url, "MINAMOTO_SECRET_KEY": "bench" * 8, **UNLIMITED, **(environ or {})}
+    with server(["-m", "tracker", "serve", f"--port={port}", *flags], port, own) as pid:
         yield port, pid
