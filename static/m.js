@@ -1,4 +1,4 @@
-// Minamoto: which pages a visitor saw and, when a form is sent, whose they were. See docs/snippet.md
+// Minamoto: see docs/snippet.md
 (function () {
   'use strict';
 
@@ -6,18 +6,19 @@
   const stub = window.minamoto || {};
   if (!site || stub.loaded) return;
 
-  // Nothing may be thrown into the page.
-  const safely = (work) => function (...values) {
-    try { return work.apply(this, values); } catch (_) { /* quiet */ }
+  // The page hears of no error.
+  const safely = (work) => (...values) => {
+    try { return work(...values); } catch (_) {}
   };
 
-  let allowed; // undefined: not asked yet, keep in memory; false: refused, keep nothing
+  let allowed; // undefined: not asked yet; false: refused, keep nothing
   let visitor = '';
   let view = ''; // address of the page
   let fresh; // its hit
   let waiting = []; // hits to send
   let flying = []; // hits sent, not answered
   let typed = []; // fields that GET forms put into the next address
+  let near; // whether the collector may set the cookie
   let timer;
   let clock = 0;
   let decide = () => {};
@@ -26,15 +27,12 @@
 
   const clip = (value, length = 255) => String(value || '').slice(0, length).replace(/[\ud800-\udfff]/gu, '');
 
-  const random = (length) => Array.from(
-    safely(() => crypto.getRandomValues(new Uint8Array(length)))() || { length },
-    (byte = Math.random() * 16) => (byte & 15).toString(16),
-  ).join('');
+  const random = (length) => crypto.getRandomValues(new Uint8Array(length)).map((byte) => byte % 10).join('');
 
-  // ---- On the device
+  // On the device
 
   const keep = safely(() => {
-    if (allowed) sessionStorage.setItem('_mnm', JSON.stringify([flying.concat(waiting), typed]));
+    if (allowed) sessionStorage._mnm = JSON.stringify([flying.concat(waiting), typed]);
   });
 
   const bake = (value, age, domain) => {
@@ -43,24 +41,28 @@
     return document.cookie.includes(value);
   };
 
-  // Widest first: a browser refuses what is wider than the site.
-  const domains = () => location.hostname.split('.').map((_, i, parts) => parts.slice(-1 - i).join('.')).concat('');
+  // Widest first: wider than the site is refused.
+  const domains = location.hostname.split('.').map((_, i, parts) => parts.slice(-1 - i).join('.')).concat('');
 
-  const remembered = safely(() => /\b_mnm=([\w-]{16,64})/.exec(document.cookie)[1]);
+  // The visitor; then a dot if a script wrote it.
+  const remembered = () => safely(() => /\b_mnm=([\w-]{16,64})(\.?)/.exec(document.cookie))() || [];
 
-  const remember = safely(() => {
-    visitor = remembered() || random(22);
-    domains().some((domain) => bake(visitor + '.' + random(3), 34128000, domain) && bake(visitor, 34128000, domain));
+  const remember = safely((host) => {
+    const [, known, dot = '.'] = remembered();
+    visitor = known || random(26);
+    const within = (domain) => ('.' + host).endsWith('.' + domain);
+    // What the collector has set lives longer.
+    near = (!dot && within(domains[1])) || within(domains.find((domain) => bake(visitor + '.' + random(3), 34128000, domain)));
   });
 
   const forget = safely(() => {
     visitor = view = '';
     waiting = flying = typed = [];
-    if (remembered()) domains().forEach((domain) => bake('', 0, domain));
-    sessionStorage.removeItem('_mnm');
+    domains.forEach((domain) => bake('', 0, domain));
+    delete sessionStorage._mnm;
   });
 
-  // ---- Delivery
+  // Delivery
 
   const hit = (kind, facts) => {
     clock = Math.max(clock + 1, Date.now()); // no two at once: their order counts
@@ -79,38 +81,31 @@
     timer = clearTimeout(timer);
     if (!allowed || !waiting[0]) return;
     if (fresh) fresh.title = clip(document.title); // apps set it late
-    if (!visitor) remember();
     const hits = waiting;
-    const endpoint = new URL('m/e', src).href;
+    const { href, hostname } = new URL('m/e', src);
+    if (!visitor) remember(hostname);
     const body = JSON.stringify({ v: 1, site, visitor, sent_at: Date.now(), consent: consent === 'opt-in' ? 'granted' : 'none', hits });
-    const settle = (answer) => {
+    const settle = ({ status }) => {
       flying = flying.filter((one) => !hits.includes(one));
-      // No answer, or a broken collector: again with the next hit.
-      if (!(answer.status < 500)) waiting = hits.concat(waiting);
-      keep();
+      // No answer, or a busy or broken collector: again with the next hit.
+      if (!(status < 500) || status === 429) waiting = hits.concat(waiting);
+      near = status && near; // perhaps it takes no credentials
+      (allowed ? keep : forget)();
     };
     flying = flying.concat(hits);
     waiting = [];
     keep();
-    // Text without credentials needs no preflight.
-    if (window.Request && 'keepalive' in Request.prototype) {
-      fetch(endpoint, { method: 'POST', body, credentials: 'omit', keepalive: body.length < 3e4 }).then(settle, settle);
-    } else {
-      settle({ status: navigator.sendBeacon(endpoint, body) ? 204 : 503 });
-    }
+    // Text needs no preflight. A cookie that was deleted stays so.
+    const credentials = near && remembered()[1] === visitor ? 'include' : 'omit';
+    fetch(href, { method: 'POST', body, credentials, keepalive: body.length < 3e4 }).then(settle, settle);
   });
 
-  // ---- Page views
+  // Page views
 
   const clean = (address) => {
-    if (address) {
-      typed.forEach((name) => {
-        const url = new URL(address);
-        url.searchParams.delete(name);
-        address = url.href;
-      });
-    }
-    return clip(address, 2048);
+    const url = address && new URL(address);
+    if (url) typed.forEach((name) => url.searchParams.delete(name));
+    return clip(url, 2048);
   };
 
   const page = safely(() => {
@@ -126,7 +121,7 @@
     if (clean(location.href).split('#')[0] !== view.split('#')[0]) page();
   });
 
-  // ---- Forms
+  // Forms
 
   const MAIL = /^[^\s@<>"(),:;]+@[^\s@<>"(),:;]+\.[^\s@.]{2,}$/;
   const MAIL_WORD = /mail|メール/i;
@@ -136,7 +131,7 @@
   const NEVER = /friend|recipient|invit|\b(refer|search)|紹介|友|検索/i;
   const SIGN_UP = /sign.?up|regist|join|trial|登録/i;
 
-  // What is out of sight is a trap for robots, unless the visitor was in it.
+  // What is out of sight is a trap for robots, if no visitor was there.
   const reachable = (field) => {
     const { width, right } = field.getBoundingClientRect();
     const { visibility, opacity } = getComputedStyle(field);
@@ -155,7 +150,7 @@
       if (MAIL.test(value)) {
         const score = (type + words).split(MAIL_WORD).length - 9 * AGAIN.test(words);
         if (score > best) [best, found.email] = [score, clip(value)];
-      } else if (PHONE.test(value) && PHONE_WORD.test(words) && value.replace(/\D/g, '').length < 13) {
+      } else if (PHONE.test(value) && PHONE_WORD.test(words) && value.split(/\d/).length < 14) {
         found.phone = found.phone || value;
       }
     });
@@ -184,7 +179,7 @@
     decide = safely(() => {
       const handled = event && event.defaultPrevented;
       if (!handled && !/post/i.test(attribute('method'))) {
-        typed = typed.concat(fields.filter(({ type }) => !/hidden|select/.test(type)).map(({ name }) => name)).slice(-60);
+        fields.forEach(({ type, name }) => /hidden|select/.test(type) || typed.includes(name) || typed.push(name));
         keep();
       }
       // A handler that cancels posts the form itself, or found it wanting.
@@ -196,7 +191,7 @@
     setTimeout(decide);
   });
 
-  // ---- Commands
+  // Commands
 
   const commands = {
     page,
@@ -215,8 +210,8 @@
   };
 
   const start = safely(() => {
-    allowed = consent !== 'opt-in' || remembered();
-    if (allowed) safely(() => { [waiting, typed] = JSON.parse(sessionStorage.getItem('_mnm')); })();
+    allowed = consent !== 'opt-in' || remembered()[1];
+    if (allowed) safely(() => { [waiting, typed] = JSON.parse(sessionStorage._mnm); })();
     page();
 
     ['pushState', 'replaceState'].forEach((name) => {
@@ -247,7 +242,7 @@
     (stub.q || []).forEach((values) => minamoto(...values));
   });
 
-  if (navigator.globalPrivacyControl === true) {
+  if (navigator.globalPrivacyControl) {
     window.minamoto = () => {};
     forget();
   } else if (document.prerendering) {

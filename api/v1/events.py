@@ -104,8 +104,9 @@ class EventIn(Body):
     )
     visitor: str | None = Field(
         None,
-        pattern=r"^[A-Za-z0-9_-]{16,64}$",
-        description="The browser: the value of its cookie _mnm, or an id of the server's own.",
+        pattern=r"^[A-Za-z0-9_-]{16,64}(\.[0-9]{1,9})?$",
+        description="The browser: the value of its cookie _mnm, or an id of the server's own. A dot and what follows "
+        "is not part of the id.",
         examples=["Yk3vJ0c7T9qWm2xR5bN8dA"],
     )
     contact: EventContact | None = Field(
@@ -230,8 +231,6 @@ def post_events(body: EventsIn, args: Args) -> EventsTaken:
         taken.append(EventTaken(id=hit.hit_id, status="duplicate" if hit.hit_id in known else "accepted"))
         known.add(hit.hit_id)
     n_new = sum(one.status == "accepted" for one in taken)
-    if n_new:
-        context.wake()
     return EventsTaken(accepted=n_new, duplicates=len(taken) - n_new, events=taken)
 
 
@@ -280,7 +279,7 @@ def hit_of(site: Site, event: EventIn, identifiers: dict[str, str], now: datetim
     occurred_at = min(event.occurred_at or now, now)
     return Hit(
         hit_id=id_of(site, event, occurred_at),
-        visitor_id=event.visitor,
+        visitor_id=event.visitor and event.visitor.partition(".")[0],
         kind=HitKind(event.kind),
         origin=Origin.API,
         occurred_at=occurred_at,

@@ -14,6 +14,8 @@ from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tracker.collect.cookie import answer_headers
+
 SNIPPET = Path(__file__).parents[2] / "static" / "m.js"
 PATIENCE_S = 20
 
@@ -119,11 +121,16 @@ class Website(Origin):
         title: str = "A page",
         prefix: str = "",
         csp: str = "",
+        at: str | None = None,
         **tag: str,
     ) -> None:
-        """A page with the snippet on it; `tag` adds attributes to its tag, `prefix` stands before /m.js."""
+        """A page with the snippet on it; `tag` adds attributes to its tag, `prefix` stands before /m.js.
+
+        at  the collector's origin as the page knows it; '' if it is the page's own
+        """
         attributes = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in tag.items())
-        script = f'<script async src="{self.collector.origin}{prefix}/m.js" data-site="KEY"{attributes}></script>'
+        origin = self.collector.origin if at is None else at
+        script = f'<script async src="{origin}{prefix}/m.js" data-site="KEY"{attributes}></script>'
         start = f"<!doctype html><html lang=en><head><meta charset=utf-8><title>{title}</title>"
         headers = {"Content_Security_Policy": csp} if csp else {}
         self.pages[path] = Document(f"{start}{head}{script}</head><body>{body}", headers)
@@ -144,13 +151,17 @@ class Website(Origin):
 
 
 class Collector(Origin):
-    """Serves /m.js and takes beacons at /m/e, both under any prefix, and a page; can be broken in three ways."""
+    """Serves /m.js and takes beacons at /m/e, both under any prefix, and a page; can be broken in four ways.
+
+    Its answers bear the headers of the real one's: those for other origins, and the visitor's cookie.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.page = ""
         self.status = 204
         self.deaf = False  # hangs up without an answer
+        self.sets_cookies = True  # False: as if a proxy took the cookie out of the answer
         self.slow = Event()  # answers when it is set
         self.slow.set()
 
@@ -164,7 +175,20 @@ class Collector(Origin):
             to.close_connection = True
         else:
             self.slow.wait(PATIENCE_S)
-            self.send(to, self.status, Access_Control_Allow_Origin="*")
+            visitor = json.loads(request.body)["visitor"] if request.body and self.status < 300 else None
+            headers = answer_headers(
+                request.headers.get("Origin"),
+                request.headers["Host"],
+                request.headers.get("Sec-Fetch-Site"),
+                visitor if self.sets_cookies else None,
+                "none",
+                request.headers.get("X-Forwarded-Proto") == "https",
+            )
+            self.send(to, self.status, **dict(headers))
+
+    def at(self, host: str) -> str:
+        """Its origin under a name of its own."""
+        return f"http://{host}:{self.port}"
 
     def beacons(self) -> list[Request]:
         return [request for request in self.requests if request.path.endswith("/m/e")]

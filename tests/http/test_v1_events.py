@@ -29,12 +29,11 @@ def send(program: Program, *events: dict[str, Any]) -> dict[str, Any]:
     return dict(found)
 
 
-def test_events_are_in_the_journal_before_the_answer_and_wake_the_worker(world: World, crm: Program) -> None:
+def test_events_are_in_the_journal_before_the_answer(world: World, crm: Program) -> None:
     taken = send(crm, PAGE, BOOTH)
     assert (taken["accepted"], taken["duplicates"]) == (2, 0)
     assert [one["status"] for one in taken["events"]] == ["accepted", "accepted"]
     assert all(is_uuid7(one["id"]) for one in taken["events"])
-    assert world.n_woken == 1
     with reading(world.store) as tx:
         rows = tx.execute(select(hits.c.hit_id, hits.c.origin, hits.c.occurred_at)).all()
     assert {row.hit_id for row in rows} == {one["id"] for one in taken["events"]}
@@ -50,7 +49,6 @@ def test_the_same_id_or_reference_again_is_the_same_event(world: World, crm: Pro
     assert [one["status"] for one in again["events"]] == ["duplicate", "duplicate", "accepted"]
     assert [one["id"] for one in again["events"][:2]] == [one["id"] for one in first["events"]]
     assert send(crm, {**BOOTH, "id": own})["accepted"] == 0
-    assert world.n_woken == 2
 
 
 def test_the_same_reference_twice_in_one_call_is_one_event(crm: Program) -> None:
@@ -104,7 +102,8 @@ def test_a_known_contact_may_be_named_by_id_or_crm_id(world: World, crm: Program
 
 def test_a_servers_pages_make_visits_and_an_identify_names_their_visitor(world: World, crm: Program) -> None:
     at = [(START - timedelta(days=400) + timedelta(minutes=n)).isoformat() for n in range(3)]
-    web = {"visitor": PAGE["visitor"], "url": "https://www.acme.example/signup"}
+    # As a cookie has it that the snippet wrote; the page below as one that an answer set.
+    web = {"visitor": f"{PAGE['visitor']}.381", "url": "https://www.acme.example/signup"}
     send(
         crm,
         {**web, "kind": "identify", "contact": {"email": "hana@kyoto.example"}, "occurred_at": at[2]},
@@ -134,7 +133,6 @@ def test_a_clock_a_little_ahead_is_set_to_now(world: World, crm: Program) -> Non
 def test_a_wrong_event_among_good_ones_leaves_nothing(world: World, crm: Program) -> None:
     answer = crm.post("/events", {"events": [PAGE, BOOTH, {**BOOTH, "contact": {"crm_id": "nobody"}}]})
     assert answer.status_code == 422
-    assert world.n_woken == 0
     with reading(world.store) as tx:
         assert tx.execute(select(hits)).all() == []
 

@@ -3,7 +3,7 @@
 The snippet keeps the visitor's id in a cookie that it writes itself, and Safari lets such a cookie live for 7 days.
 If the collector is of the same site as the page, its answer sets the same cookie for 395 days: same name, domain and
 path, so that there is one. Its value is the id alone; what the snippet has written has a dot and more behind it.
-The id comes from the beacon: the Cookie header of the request is not read.
+The id comes from the beacon: the Cookie header of the request is not read. See docs/first-party.md.
 """
 
 import re
