@@ -151,7 +151,7 @@ class Website(Origin):
 
 
 class Collector(Origin):
-    """Serves /m.js and takes beacons at /m/e, both under any prefix, and a page; can be broken in four ways.
+    """Serves /m.js and takes beacons at /m/e, both under any prefix, and a page; can be broken in five ways.
 
     Its answers bear the headers of the real one's: those for other origins, and the visitor's cookie.
     """
@@ -162,6 +162,7 @@ class Collector(Origin):
         self.status = 204
         self.deaf = False  # hangs up without an answer
         self.sets_cookies = True  # False: as if a proxy took the cookie out of the answer
+        self.for_everybody = False  # True: as if a proxy put "*" in place of the page's origin
         self.slow = Event()  # answers when it is set
         self.slow.set()
 
@@ -184,7 +185,8 @@ class Collector(Origin):
                 "none",
                 request.headers.get("X-Forwarded-Proto") == "https",
             )
-            self.send(to, self.status, **dict(headers))
+            told = {"Access-Control-Allow-Origin": "*"} if self.for_everybody else dict(headers)
+            self.send(to, self.status, **told)
 
     def at(self, host: str) -> str:
         """Its origin under a name of its own."""
