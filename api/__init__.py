@@ -3,7 +3,6 @@
 create_app puts the rooms together; nothing in tracker/ imports Flask.
 """
 
-import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -34,13 +33,11 @@ def create_app(
     *,
     engine: Engine | None = None,
     now: Callable[[], datetime] = clock.now,
-    wake: Callable[[], None] = lambda: None,
 ) -> Flask:
     """The web application of one installation.
 
     engine  an open store; opened from the settings (and made, if it is empty) when not given
     now     the clock
-    wake    called after hits were taken, so that the work loop need not wait
     """
     if engine is None:
         engine = connect(settings.database_url, synchronous=settings.sqlite_synchronous)
@@ -54,8 +51,8 @@ def create_app(
         static_folder=str(static_folder()),
         static_url_path="/static",
     )
-    door = Door(engine, settings, now, wake)
-    app.extensions["minamoto"] = Context(engine, settings, now, wake, door)
+    door = Door(engine, settings, now)
+    app.extensions["minamoto"] = Context(engine, settings, now, door)
     app.config.update(
         SECRET_KEY=secret_key(settings),
         SESSION_COOKIE_NAME="minamoto",
@@ -76,8 +73,3 @@ def create_app(
 
         register_demo(app)
     return app
-
-
-def waker(event: threading.Event) -> Callable[[], None]:
-    """A wake function that sets an event of the work loop in the same process."""
-    return event.set

@@ -16,14 +16,12 @@ class Context:
     """One application's surroundings.
 
     now   gives the present instant
-    wake  tells the work loop that hits wait
     door  where the beacons come in
     """
 
     engine: Engine
     settings: Settings
     now: Callable[[], datetime]
-    wake: Callable[[], None]
     door: Door
 
 

@@ -52,15 +52,10 @@ COUNT_EVERY_S = 1.0
 
 
 class Door:
-    """One application's way in for beacons.
+    """One application's way in for beacons; `now` gives the present instant."""
 
-    now   gives the present instant; wake tells the work loop that hits wait
-    """
-
-    def __init__(
-        self, engine: Engine, settings: Settings, now: Callable[[], datetime], wake: Callable[[], None]
-    ) -> None:
-        self.settings, self._engine, self._now, self._wake = settings, engine, now, wake
+    def __init__(self, engine: Engine, settings: Settings, now: Callable[[], datetime]) -> None:
+        self.settings, self._engine, self._now = settings, engine, now
         self.trusted = networks_of(settings.trusted_proxies)
         self._max_age = timedelta(days=settings.max_hit_age_days)
         self._sites: dict[str, SiteFacts] = {}
@@ -208,8 +203,6 @@ class Door:
         if self._away_since is not None:
             log.warning("the store takes hits again after %.1f s", time.monotonic() - self._away_since)
             self._away_since = None
-        if any(one.n_taken for one in taken):
-            self._wake()
         return taken
 
     def _look_up_sites(self, tx: Tx, arrived: Sequence[Arrived]) -> None:

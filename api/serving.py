@@ -1,11 +1,12 @@
-"""Serve the application with granian; the work loop runs in a thread of the same process unless told otherwise.
+"""Serve the application with granian; the work loop runs in a process beside it unless told otherwise.
 
 On SQLite there is one process, because two writers would starve each other; on PostgreSQL there may be several.
 """
 
+import gc
 import logging
 import socket
-import threading
+from contextlib import nullcontext
 from typing import Any
 
 from granian import Granian
@@ -16,9 +17,8 @@ from sqlalchemy.engine import make_url
 from api import create_app
 from api.website.front import Front
 from tracker.config import Settings, settings
-from tracker.db.store import connect
 from tracker.errors import Invalid
-from tracker.jobs import work
+from tracker.jobs import WorkBeside
 
 # Requests beyond what may wait for its commit, so that those get their 503 and pages their answer.
 ROOM = 512
@@ -26,20 +26,11 @@ ROOM = 512
 
 def load_web() -> Any:
     """The application alone; called in the server's process."""
-    return Front(create_app(settings()))
-
-
-def load_web_and_work() -> Any:
-    """The application, and the work loop in a thread beside it; called in the server's process."""
-    own = settings()
-    engine = connect(own.database_url, synchronous=own.sqlite_synchronous)
-    arrived = threading.Event()
-    app = create_app(own, engine=engine, wake=arrived.set)
-    loop = threading.Thread(
-        target=work, args=(engine, own, threading.Event(), arrived), name="minamoto-work", daemon=True
-    )
-    loop.start()
-    return Front(app)
+    front = Front(create_app(settings()))
+    # What stays for ever need not be looked through again: a full collection would hold all hits up for 0.1 s.
+    gc.collect()
+    gc.freeze()
+    return front
 
 
 def check_port(host: str, port: int) -> None:
@@ -76,4 +67,5 @@ def serve(own: Settings, host: str, port: int, *, workers: int, with_work: bool)
         log_level=LogLevels.error,
         respawn_failed_workers=True,
     )
-    server.serve(target_loader=load_web_and_work if with_work else load_web, wrap_loader=False)
+    with WorkBeside(own) if with_work else nullcontext():
+        server.serve(target_loader=load_web, wrap_loader=False)

@@ -379,7 +379,7 @@ def test_every_error_has_its_status_on_the_page_for_developers_and_for_clients()
 
 
 def test_every_refusal_has_its_answer_on_the_page_for_operators():
-    from api.website.beacon import STATUS as ANSWERS
+    from api.door import STATUS as ANSWERS
 
     table = rows(section(page("operate.md"), "What is refused"))
     assert set(table) >= {reason.value for reason in vocabulary.Refusal}

@@ -89,11 +89,7 @@ class World:
             self.token = add_token(tx, "crm", site_id=self.acme.site_id, now=START)
             self.carols_token = add_token(tx, "carol", site_id=self.other.site_id, now=START)
             self.master_token = add_token(tx, "all sites", site_id=None, now=START)
-        self.app: Flask = create_app(self.settings, engine=self.store, now=self.clock, wake=self.woken)
-        self.n_woken = 0
-
-    def woken(self) -> None:
-        self.n_woken += 1
+        self.app: Flask = create_app(self.settings, engine=self.store, now=self.clock)
 
     def program(self, token: str | None) -> Program:
         return Program(self.app.test_client(), token)

@@ -3,7 +3,6 @@
 import json
 import secrets
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -74,10 +73,10 @@ def main() -> None:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all.")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Port to listen on.")
 @click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes (PostgreSQL).")
-@click.option("--work/--no-work", "with_work", default=True, show_default=True, help="Also run the work loop.")
+@click.option("--work/--no-work", "with_work", default=True, show_default=True, help="Also do the background work.")
 @example("minamoto serve --host 0.0.0.0 --port 8000")
 def serve(host: str, port: int, workers: int, with_work: bool) -> None:
-    """Serve the snippet, the API and the pages, and do the background work in the same process."""
+    """Serve the snippet, the API and the pages, and do the background work in a process beside."""
     from api.serving import serve as run
 
     store()
@@ -91,19 +90,14 @@ def serve(host: str, port: int, workers: int, with_work: bool) -> None:
 @example("minamoto work", "minamoto work --once")
 def work(once: bool) -> None:
     """Do the background work alone, beside `minamoto serve --no-work`."""
-    from tracker.jobs import drain, prune_all
-    from tracker.jobs import work as run
+    from tracker.jobs import drain, prune_all, work_until_told
 
     engine = store()
     if once:
         click.echo(f"hits folded: {drain(engine, settings())}")
         prune_all(engine, settings())
         return
-    stop = threading.Event()
-    try:
-        run(engine, settings(), stop, threading.Event())
-    except KeyboardInterrupt:
-        stop.set()
+    work_until_told(settings())
 
 
 @main.group()

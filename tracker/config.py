@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     )
     max_hit_age_days: int = Field(7, ge=1, le=365, description="hits from browsers older than this are refused")
     max_beacon_bytes: int = Field(65_536, ge=1_024, le=1_048_576, description="larger beacons are refused")
-    fold_interval_s: float = Field(1.0, ge=0.05, le=60, description="how long the work loop rests when no hit waits")
+    fold_interval_s: float = Field(0.25, ge=0.05, le=60, description="how long the work loop rests when no hit waits")
     fold_batch: int = Field(1_000, ge=1, le=20_000, description="hits folded in one transaction at the most")
     commit_hits: int = Field(512, ge=1, le=10_000, description="hits that share one commit at the most")
     commit_wait_ms: float = Field(
@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     ready_fold_lag_s: float = Field(
         900, ge=0, description="not ready when the oldest waiting hit has waited longer; 0: however long"
     )
-    ready_disk_mb: int = Field(500, ge=0, description="not ready with less free space at the SQLite file; 0: any will do")
+    ready_disk_mb: int = Field(
+        500, ge=0, description="not ready with less free space at the SQLite file; 0: any will do"
+    )
     metrics_token: str = Field(
         "", pattern=r"^(.{16,})?$", description="who bears it reads /metrics; at least 16 characters; empty: nobody"
     )

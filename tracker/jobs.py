@@ -1,17 +1,20 @@
 """All background work on one page, and the loop that does it."""
 
 import logging
+import os
+import signal
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing import get_context
 
 from sqlalchemy import Engine
 
 from tracker import clock, flow
 from tracker.config import Settings
-from tracker.db.store import begin, checkpoint, reading
+from tracker.db.store import begin, checkpoint, connect, reading
 from tracker.db.writes import has_one_writer
 from tracker.retention import prune
 from tracker.visits.park import is_of_a_hit
@@ -24,14 +27,16 @@ log = logging.getLogger("minamoto.work")
 class Job:
     """One kind of background work; `run` returns how much it did, 0 when there was nothing to do.
 
-    rest_s   how long it rests then; None: MINAMOTO_FOLD_INTERVAL_S, or until hits arrive
+    rest_s   how long it rests then; None: MINAMOTO_FOLD_INTERVAL_S
     pause_s  how long it rests after it did something, for others have to write, too
+    is_full  whether so much was done that more waits, and there is no pause
     """
 
     name: str
     run: Callable[[Engine, Settings], int]
     rest_s: float | None = None
     pause_s: float = 0.0
+    is_full: Callable[[int, Settings], bool] = lambda done, settings: False
 
 
 def fold_hits(engine: Engine, settings: Settings) -> int:
@@ -74,7 +79,8 @@ def prune_journal(engine: Engine, settings: Settings) -> int:
 
 
 JOBS = (
-    Job("fold hits", fold_hits),
+    # Small batches cost almost as much as large ones: what comes meanwhile is folded together.
+    Job("fold hits", fold_hits, pause_s=0.1, is_full=lambda done, settings: done >= settings.fold_batch),
     Job("tidy the log", tidy_log),
     Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
 )
@@ -96,26 +102,73 @@ def prune_all(engine: Engine, settings: Settings) -> int:
     return done
 
 
-def work(engine: Engine, settings: Settings, stop: threading.Event, arrived: threading.Event) -> None:
-    """Run the jobs until `stop` is set; an error is logged and the job is tried again after a rest.
-
-    arrived  set by whoever took hits in this process, so that they need not wait for the next round
-    """
+def work(engine: Engine, settings: Settings, stop: threading.Event) -> None:
+    """Run the jobs until `stop` is set; an error is logged and the job is tried again after a rest."""
     due = dict.fromkeys((job.name for job in JOBS), 0.0)
-    while not stop.is_set():
+    while not stop.wait(max(0.0, min(due.values()) - time.monotonic())):
         for job in JOBS:
             if time.monotonic() < due[job.name]:
                 continue
             rest = settings.fold_interval_s if job.rest_s is None else job.rest_s
             try:
-                if job.run(engine, settings):
-                    rest = job.pause_s
+                if done := job.run(engine, settings):
+                    rest = 0.0 if job.is_full(done, settings) else job.pause_s
             except Exception as error:  # noqa: BLE001 - whatever failed, the loop goes on
                 # Not its message: it may quote a visitor's address.
                 frames = "".join(traceback.format_tb(error.__traceback__))
                 log.error("job failed: %s: %s\n%s", job.name, type(error).__name__, frames)
                 rest = 5.0
             due[job.name] = time.monotonic() + rest
-        if arrived.wait(max(0.0, min(due.values()) - time.monotonic())):
-            arrived.clear()
-            due |= {job.name: 0.0 for job in JOBS if job.rest_s is None}
+
+
+def work_until_told(settings: Settings, parent: int | None = None) -> None:
+    """Work in this process until it is interrupted or terminated, or until the process that began it is gone.
+
+    parent  the process id of whoever began it, if it has to end with that
+    """
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.signal(signal.SIGINT, lambda *_: stop.set())
+    if parent is not None:
+        threading.Thread(target=outlive, args=(parent, stop), daemon=True).start()
+    work(connect(settings.database_url, synchronous=settings.sqlite_synchronous), settings, stop)
+
+
+def outlive(parent: int, stop: threading.Event) -> None:
+    """Set `stop` when this process has another parent: the one that began it was killed."""
+    while not stop.wait(1.0):
+        if os.getppid() != parent:
+            stop.set()
+
+
+class WorkBeside:
+    """The work loop in a process of its own, begun again whenever it ends; used as a context.
+
+    The fold computes: in the server's own process it would take the interpreter from the beacons.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._ended = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, name="minamoto-work", daemon=True)
+
+    def __enter__(self) -> None:
+        self._keeper.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._keeper.join()
+
+    def _keep(self) -> None:
+        """Keep one process at work."""
+        while not self._ended.is_set():
+            process = get_context("spawn").Process(target=work_until_told, args=(self._settings, os.getpid()))
+            process.start()
+            while process.is_alive() and not self._ended.wait(0.2):
+                pass
+            if self._ended.is_set():
+                process.terminate()
+                process.join(30)
+                return
+            log.error("the work loop ended with %s; it begins again", process.exitcode)
+            self._ended.wait(1.0)

@@ -31,6 +31,7 @@ from tracker.db.writes import chunks
 from tracker.errors import MinamotoError
 from tracker.identity.stitch import find_contact
 from tracker.ids import new_uuid7, uuid7
+from tracker.retention import kept_since
 from tracker.urls import clean_text
 from tracker.vocabulary import Consent, HitKind, Origin
 
@@ -100,7 +101,9 @@ class EventIn(Body):
         examples=["offline"],
     )
     occurred_at: Instant | None = Field(
-        None, description="When it happened, however long ago, at most 5 minutes ahead; now when not given."
+        None,
+        description="When it happened, at most 5 minutes ahead; now when not given. A call, chat or offline event "
+        "however long ago, the others since the day from which on page views are kept.",
     )
     visitor: str | None = Field(
         None,
@@ -223,7 +226,8 @@ def post_events(body: EventsIn, args: Args) -> EventsTaken:
     context, site = here(), token_site()
     now = context.now()
     with begin(context.engine) as tx:
-        new = hits_of(tx, site, body.events, now)
+        since = kept_since(tx, site.site_id)
+        new = hits_of(tx, site, body.events, now, since)
         known = ids_in(tx, site.site_id, [hit.hit_id for hit in new])
         append(tx, site.site_id, new)
     taken: list[EventTaken] = []
@@ -243,13 +247,20 @@ def ids_in(tx: Tx, site_id: int, hit_ids: Sequence[str]) -> set[str]:
     return known
 
 
-def hits_of(tx: Tx, site: Site, events: Sequence[EventIn], now: datetime) -> list[Hit]:
-    """The events as hits for the journal; raises InvalidFields with all that was wrong."""
+def hits_of(tx: Tx, site: Site, events: Sequence[EventIn], now: datetime, since: datetime | None) -> list[Hit]:
+    """The events as hits for the journal; raises InvalidFields with all that was wrong.
+
+    since  from when on what happened in browsers may be told: visits from before it are sealed
+    """
     new: list[Hit] = []
     wrong: list[FieldError] = []
     for n, event in enumerate(events):
         if event.occurred_at is not None and event.occurred_at > now + AHEAD:
             wrong.append(FieldError(f"events.{n}.occurred_at", "is more than 5 minutes ahead"))
+            continue
+        if since and event.kind in WEB and (event.occurred_at or now) < since:
+            why = f"is too old: what happened in browsers before {since:%Y-%m-%d} is no longer kept"
+            wrong.append(FieldError(f"events.{n}.occurred_at", why))
             continue
         try:
             identifiers = identifiers_of(tx, site, event.contact)

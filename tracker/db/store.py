@@ -4,8 +4,11 @@ SQLite has one writer at a time: a writing transaction takes the lock at its sta
 so that no transaction fails half-way because another wrote meanwhile. PostgreSQL runs READ COMMITTED.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from fcntl import LOCK_EX, LOCK_UN, flock
+from pathlib import Path
 from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -20,7 +23,7 @@ from tracker.errors import Invalid
 Tx = Connection
 BUSY_TIMEOUT_MS = 30_000
 MOST_LOG_PAGES = 16_384  # 64 MiB
-TURNS: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+TURNS: WeakKeyDictionary[Engine, "Turn"] = WeakKeyDictionary()
 TURNS_GUARD = Lock()
 
 
@@ -68,19 +71,65 @@ def connect(url: str, *, synchronous: str = "FULL") -> Engine:
 def begin(engine: Engine) -> Iterator[Tx]:
     """One writing transaction: committed at the end, rolled back on any error.
 
-    On SQLite the threads of a process take turns here: by itself SQLite has them look again and again whether its one
+    On SQLite threads and processes take turns here: by itself SQLite has them look again and again whether its one
     writer's place is free, and whoever sleeps longest between two looks may never find it so.
     """
     with turn_of(engine), engine.begin() as tx:
         yield tx
 
 
+class Turn:
+    """The turn to write to one SQLite file, among all threads and processes of this machine.
+
+    Two locks within the process, two locked files beside the database: whoever wants the turn first becomes the next
+    one, so that who has had it cannot have it again while another waits. The kernel unlocks the files of a process
+    that dies.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._next, self._turn = path, Lock(), Lock()
+        self._files: tuple[int, int, int] | None = None
+
+    def __enter__(self) -> None:
+        with self._next:
+            self._turn.acquire()
+        try:
+            next_one, turn = self._open()
+            flock(next_one, LOCK_EX)
+            try:
+                flock(turn, LOCK_EX)
+            finally:
+                flock(next_one, LOCK_UN)
+        except BaseException:
+            self._turn.release()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        flock(self._open()[1], LOCK_UN)
+        self._turn.release()
+
+    def _open(self) -> tuple[int, int]:
+        """The two files, opened by this very process: a lock belongs to whoever has opened the file."""
+        if self._files is None or self._files[0] != os.getpid():
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+            next_one = os.open(f"{self._path}-next", flags, 0o600)
+            self._files = (os.getpid(), next_one, os.open(f"{self._path}-turn", flags, 0o600))
+        return self._files[1:]
+
+    def __del__(self) -> None:
+        if self._files is not None and self._files[0] == os.getpid():
+            for file in self._files[1:]:
+                os.close(file)
+
+
 def turn_of(engine: Engine) -> AbstractContextManager[Any]:
     """What a writing thread holds; nothing on PostgreSQL, which has many writers."""
-    if engine.dialect.name != "sqlite":
+    if engine.dialect.name != "sqlite" or not engine.url.database:
         return nullcontext()
     with TURNS_GUARD:
-        return TURNS.setdefault(engine, Lock())
+        if engine not in TURNS:
+            TURNS[engine] = Turn(Path(engine.url.database).resolve())
+        return TURNS[engine]
 
 
 def checkpoint(engine: Engine) -> None:

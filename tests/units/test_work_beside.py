@@ -1,0 +1,104 @@
+"""The work loop in a process of its own: it works, begins again when it is killed, and ends with who began it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from tests.live import SECRET
+from tests.walks import START, World
+from tracker.config import Settings
+from tracker.db.schema import hits_waiting
+from tracker.db.store import reading
+from tracker.jobs import WorkBeside
+
+PATIENCE_S = 60
+PARENT = """
+import os, sys, threading
+from tracker.config import Settings
+from tracker.jobs import WorkBeside
+if __name__ == "__main__":
+    with WorkBeside(Settings()):
+        print("up", flush=True)
+        threading.Event().wait()
+"""
+
+
+def wait_until(what: Callable[[], object]) -> None:
+    pause = threading.Event()
+    for _ in range(PATIENCE_S * 100):
+        if what():
+            return
+        pause.wait(0.01)
+    pytest.fail("it never happened")
+
+
+def children_of(pid: int) -> set[int]:
+    """The processes that a process has begun and that run."""
+    found = set()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = stat.read_text().rpartition(") ")[2].split()[:2]
+        except OSError:
+            continue
+        if int(parent) == pid and state not in "ZX":
+            found.add(int(stat.parent.name))
+    return found
+
+
+def workers_of(pid: int) -> set[int]:
+    """Those of them that work; multiprocessing has one more, which counts its resources."""
+    found = set()
+    for child in children_of(pid):
+        try:
+            command = Path(f"/proc/{child}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"spawn_main" in command:
+            found.add(child)
+    return found
+
+
+def nothing_waits(store: Engine) -> bool:
+    with reading(store) as tx:
+        return tx.execute(select(func.count()).select_from(hits_waiting)).scalar_one() == 0
+
+
+@pytest.fixture
+def world(store: Engine) -> World:
+    return World(store)
+
+
+def test_it_works_and_begins_again_when_it_is_killed(world: World, store: Engine, store_url: str) -> None:
+    before = workers_of(os.getpid())
+    with WorkBeside(Settings(database_url=store_url, secret_key=SECRET, fold_interval_s=0.05)):
+        world.send("ann", [world.hit(START, "/")])
+        wait_until(lambda: nothing_waits(store))
+        (first,) = workers_of(os.getpid()) - before
+        os.kill(first, signal.SIGKILL)
+        wait_until(lambda: workers_of(os.getpid()) - before - {first})
+        world.send("ann", [world.hit(START, "/prices")])
+        wait_until(lambda: nothing_waits(store))
+    wait_until(lambda: workers_of(os.getpid()) == before)
+
+
+def test_it_ends_when_the_process_that_began_it_is_killed(store: Engine, store_url: str, tmp_path: Path) -> None:
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT, encoding="utf-8")
+    environ = {"MINAMOTO_DATABASE_URL": store_url, "MINAMOTO_SECRET_KEY": SECRET, "PYTHONPATH": str(Path.cwd())}
+    parent = subprocess.Popen([sys.executable, script], env=os.environ | environ, stdout=subprocess.PIPE, cwd=tmp_path)
+    try:
+        assert parent.stdout
+        assert parent.stdout.readline() == b"up\n"
+        wait_until(lambda: workers_of(parent.pid))
+        (worker,) = workers_of(parent.pid)
+    finally:
+        parent.kill()
+        parent.communicate()
+    wait_until(lambda: not Path(f"/proc/{worker}/cmdline").exists() or not Path(f"/proc/{worker}/cmdline").read_bytes())
