@@ -75,9 +75,8 @@ class Front:
         body: bytes | Refusal = Refusal.TOO_LARGE
         if not door.is_too_large(headers):
             sent = await self._read(receive, door.settings.max_beacon_bytes, BODY_WITHIN_S)
-            if sent is None:
-                return
-            body = sent
+            # Who left half-way may still read; without an answer the server would tell them 500.
+            body = Refusal.MALFORMED if sent is None else sent
         client = scope.get("client")
         arrived = door.arrive(body, headers, client[0] if client else "", scope.get("scheme", "http"))
         wait = door.wait_s(arrived)
@@ -175,6 +174,8 @@ class Front:
             return
         body = await self._read(receive, self._most_bytes, PAGE_BODY_WITHIN_S)
         if body is None:
+            await send({"type": "http.response.start", "status": 400, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
             return
         given = [{"type": "http.request", "body": body, "more_body": False}]
 

@@ -46,8 +46,8 @@ def journal(engine: Engine) -> Iterator[tuple[int, Hit]]:
 def facts(engine: Engine) -> dict[str, Counter[tuple[Any, ...]]]:
     """Every derived row by table, each with how often it is there."""
     with reading(engine) as tx:
-        hit_of = dict(tx.execute(select(hits.c.seq, hits.c.hit_id)).tuples().all())
-        visitor_of = dict(tx.execute(select(visitors.c.visitor_no, visitors.c.visitor_id)).tuples().all())
+        hit_of = dict(tx.execute(select(hits.c.seq, hits.c.hit_id)).all())
+        visitor_of = dict(tx.execute(select(visitors.c.visitor_no, visitors.c.visitor_id)).all())
         names = {"hit_seq": hit_of, "visitor_no": visitor_of}
         return {
             table.name: Counter(tuple(named(row, names)) for row in tx.execute(select(table)).mappings())
