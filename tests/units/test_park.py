@@ -112,7 +112,7 @@ def test_a_store_that_is_busy_parks_nothing(store: Engine, impatient: Engine) ->
     fold_batch(store, 100)
     for one in range(3):
         world.send(f"v{one}", [world.hit(START + timedelta(hours=3), "/")])
-    with begin(store) as tx:  # holds the visitors that the fold needs
+    with store.begin() as tx:  # out of turn; holds the visitors that the fold needs
         tx.execute(update(visitors).values(visitor_id=visitors.c.visitor_id))
         with pytest.raises(OperationalError):
             fold_batch(impatient, 100)

@@ -10,10 +10,11 @@ lists of values travel as one JSON parameter, which makes one statement of them,
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from msgspec import Raw
-from msgspec.json import encode
+from msgspec.json import decode, encode
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -43,6 +44,8 @@ Row = Mapping[str, Any]
 # Of PostgreSQL's advisory locks: our own first key, and how many second keys the names share.
 NAME_LOCK_SPACE = 6_789
 NAME_LOCKS = 1_024
+# Put at once in SQLite, which binds at most 32,766 values in one statement.
+MOST_ROWS = 256
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
 
 
@@ -171,29 +174,59 @@ def put(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ..
     """
     if not rows:
         return
-    statement = put_by(tx.dialect.name, table, tuple(names))
-    if tx.dialect.name != "postgresql":
-        tx.exec_driver_sql(statement, rows)
+    if tx.dialect.name == "postgresql":
+        documents = [dict(zip(names, row, strict=True)) for row in rows]
+        for name in names:
+            if isinstance(table.c[name].type, JSON):
+                for document in documents:
+                    document[name] = Raw(document[name].encode())
+        tx.exec_driver_sql(put_in_postgresql(table, tuple(names)), (encode(documents).decode(),))
         return
-    documents = [dict(zip(names, row, strict=True)) for row in rows]
-    for name in names:
-        if isinstance(table.c[name].type, JSON):
-            for document in documents:
-                document[name] = Raw(document[name].encode())
-    tx.exec_driver_sql(statement, (encode(documents).decode(),))
+    start = 0
+    while start < len(rows):
+        n = min(MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1)
+        values = tuple(chain.from_iterable(rows[start : start + n]))
+        tx.exec_driver_sql(put_in_sqlite(table, tuple(names), n), values)
+        start += n
 
 
 @lru_cache(maxsize=64)
-def put_by(dialect: str, table: Table, names: tuple[str, ...]) -> str:
-    """The statement that put runs: on PostgreSQL of one JSON parameter, on SQLite of a row's values."""
-    key = [of.name for of in table.primary_key.columns]
-    rest = [name for name in names if name not in key]
-    become = f"UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in rest)}" if rest else "NOTHING"
-    start, end = f"INSERT INTO {table.name} ({', '.join(names)})", f"ON CONFLICT ({', '.join(key)}) DO {become}"
-    if dialect != "postgresql":
-        return f"{start} VALUES ({', '.join('?' * len(names))}) {end}"
+def put_in_postgresql(table: Table, names: tuple[str, ...]) -> str:
+    """The statement that puts the rows of one JSON parameter: a list of objects."""
     types = ", ".join(f"{name} {plain_type(table.c[name])}" for name in names)
-    return f"{start} SELECT {', '.join(names)} FROM json_to_recordset(%s::json) AS given ({types}) {end}"  # noqa: S608 - our own names
+    source = f"SELECT {', '.join(names)} FROM json_to_recordset(%s::json) AS given ({types})"  # noqa: S608 - our names
+    return f"INSERT INTO {table.name} ({', '.join(names)}) {source} {or_replace(table, names)}"
+
+
+@lru_cache(maxsize=256)
+def put_in_sqlite(table: Table, names: tuple[str, ...], n: int) -> str:
+    """The statement that puts n rows.
+
+    A statement a row would hand the interpreter's lock to the event loop's thread and wait for it again at each, and
+    the database's lock is held meanwhile. Powers of two, so that the driver keeps few statements.
+    """
+    row = f"({', '.join('?' * len(names))})"
+    values = ", ".join([row] * n)
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {values} {or_replace(table, names)}"  # noqa: S608
+
+
+def or_replace(table: Table, names: Sequence[str]) -> str:
+    """What becomes of a row whose primary key is there."""
+    key = [of.name for of in table.primary_key.columns]
+    rest = [f"{name} = excluded.{name}" for name in names if name not in key]
+    return f"ON CONFLICT ({', '.join(key)}) DO " + (f"UPDATE SET {', '.join(rest)}" if rest else "NOTHING")
+
+
+def read(tx: Tx, query: Select[Any]) -> list[Any]:
+    """The rows of a query, whose columns are whole numbers and plain words, in its order.
+
+    On SQLite they come as one value: fetching each would hand the interpreter's lock to another thread at each.
+    """
+    if tx.dialect.name == "postgresql":
+        return list(tx.execute(query).all())
+    inner = query.subquery()
+    found: list[Any] = decode(tx.execute(select(func.json_group_array(func.json_array(*inner.c)))).scalar_one())
+    return found
 
 
 def plain_type(of: Column[Any]) -> str:
@@ -201,20 +234,26 @@ def plain_type(of: Column[Any]) -> str:
     return str(of.type.compile(dialect=POSTGRESQL)).partition(" COLLATE")[0]
 
 
-def insert_new(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[Sequence[int | str]], key: str) -> list[Any]:
-    """Insert the rows that are not there yet; give (key, *names) of those that this transaction inserted."""
+def insert_new(
+    tx: Tx, table: Table, names: Sequence[str], rows: Sequence[tuple[int | str, ...]]
+) -> set[tuple[int | str, ...]]:
+    """Insert the rows that are not there yet, in this order; give those of which it is certain that we inserted them.
+
+    Waits for another worker that is inserting one of them.
+    """
     if not rows:
-        return []
-    text = encode(list(rows)).decode()
-    listing = ", ".join(names)
+        return set()
+    text, listing = encode(rows).decode(), ", ".join(names)
+    start = f"INSERT INTO {table.name} ({listing})"
     if tx.dialect.name == "postgresql":
         cells = ", ".join(f"(value ->> {n})::{plain_type(table.c[name])}" for n, name in enumerate(names))
         source = f"SELECT {cells} FROM json_array_elements(%s::json) AS given (value)"  # noqa: S608 - our own names
-    else:
-        cells = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(names)))
-        source = f"SELECT {cells} FROM json_each(?) WHERE true"  # noqa: S608 - our own names
-    statement = f"INSERT INTO {table.name} ({listing}) {source} ON CONFLICT DO NOTHING RETURNING {key}, {listing}"
-    return list(tx.exec_driver_sql(statement, (text,)).all())
+        statement = f"{start} {source} ON CONFLICT DO NOTHING RETURNING {listing}"
+        return {tuple(row) for row in tx.exec_driver_sql(statement, (text,))}
+    cells = ", ".join(f"json_extract(value, '$[{n}]')" for n in range(len(names)))
+    source = f"SELECT {cells} FROM json_each(?) WHERE true"  # noqa: S608 - our own names
+    done = tx.exec_driver_sql(f"{start} {source} ON CONFLICT DO NOTHING", (text,))
+    return set(rows) if done.rowcount == len(rows) else set()
 
 
 def chunks(values: Iterable[Any], size: int = 500) -> Iterable[list[Any]]:

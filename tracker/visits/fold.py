@@ -21,7 +21,7 @@ from tracker.channels.rules import classify
 from tracker.clock import MILLISECOND, local_day
 from tracker.db.schema import hits, touchpoints, visit_hits, visits
 from tracker.db.store import Tx
-from tracker.db.writes import drop, listed_rows, put, raw
+from tracker.db.writes import drop, listed_rows, put, raw, read
 from tracker.ids import derive
 from tracker.urls import EXCLUDED_REFERRERS, Arrival, read_arrival
 from tracker.visits.agents import Agent, agents_of, read_agent
@@ -216,7 +216,8 @@ def touched_visits(tx: Tx, earliest: Mapping[int, tuple[int, int]]) -> dict[int,
         .where(before.c.visitor_no == wanted.c.visitor_no, raw(tx, before.c.started_at) < wanted.c.at_ms)
         .scalar_subquery()
     )
-    rows = tx.execute(
+    rows = read(
+        tx,
         select(one.c.visitor_no, one.c.visit_id, raw(tx, one.c.started_at), raw(tx, one.c.ended_at))
         .select_from(wanted)
         .join(
@@ -224,9 +225,10 @@ def touched_visits(tx: Tx, earliest: Mapping[int, tuple[int, int]]) -> dict[int,
             and_(
                 one.c.visitor_no == wanted.c.visitor_no,
                 raw(tx, one.c.started_at) >= func.coalesce(last, wanted.c.at_ms),
+                ~one.c.sealed,  # its hits are not all there
             ),
-        )
-    ).all()
+        ),
+    )
     ended: dict[int, int] = {}
     for number, _, started_ms, ended_ms in rows:
         if started_ms < earliest[number][0]:

@@ -17,7 +17,7 @@ from sqlalchemy import select
 from tracker.clock import from_ms
 from tracker.db.schema import hits, hits_waiting, visitors
 from tracker.db.store import Tx
-from tracker.db.writes import among, drop, insert_new, lock, raw, skip_claimed
+from tracker.db.writes import among, drop, insert_new, lock, raw, read, skip_claimed
 from tracker.visits.agents import Agent, known_agents
 
 
@@ -98,7 +98,7 @@ def hit_of(row: Row, visitor_no: int | None) -> FoldedHit:
 def claim(tx: Tx, limit: int) -> list[int]:
     """The seqs of up to `limit` waiting hits, oldest first; held against other workers until the transaction ends."""
     query = select(hits_waiting.c.seq).order_by(hits_waiting.c.seq).limit(limit)
-    return list(tx.execute(skip_claimed(tx, query)).scalars())
+    return [seq for (seq,) in read(tx, skip_claimed(tx, query))]
 
 
 def read_ahead(tx: Tx, limit: int) -> Ahead:
@@ -125,7 +125,7 @@ def read_hits(tx: Tx, seqs: Iterable[int], ahead: Ahead) -> list[Row]:
 
 
 def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], int], frozenset[int]]:
-    """The dense number of each (site, visitor id) of these rows, and which were given out just now.
+    """The dense number of each (site, visitor id) of these rows, and which are new beyond doubt.
 
     Holds the visitors against other workers. New ones are inserted in order of their ids, then all are held in order of
     their numbers; so no two workers wait for each other.
@@ -138,20 +138,17 @@ def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], 
         visitors.c.site_id.in_(sorted({site_id for site_id, _ in keys})),  # the index begins with it
         among(tx, visitors.c.visitor_id, sorted({visitor_id for _, visitor_id in keys})),
     )
-    numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in tx.execute(query)}
+    numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query)}
     missing = sorted(keys - numbers.keys())
-    made = {
-        (site_id, visitor_id): number
-        for number, site_id, visitor_id in insert_new(tx, visitors, ("site_id", "visitor_id"), missing, "visitor_no")
-    }
-    numbers |= made
-    if len(made) < len(missing):  # another worker gave out the number meanwhile
-        numbers |= {(site_id, visitor_id): number for number, site_id, visitor_id in tx.execute(query)}
+    made = insert_new(tx, visitors, ("site_id", "visitor_id"), missing)
+    if missing:
+        numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query)}
     numbers = {key: number for key, number in numbers.items() if key in keys}
-    held = sorted(numbers[key] for key in keys - made.keys())
+    new = frozenset(number for key, number in numbers.items() if key in made)
+    held = sorted(set(numbers.values()) - new)
     if held:
         lock(
             tx,
             select(visitors.c.visitor_no).where(among(tx, visitors.c.visitor_no, held)).order_by(visitors.c.visitor_no),
         )
-    return numbers, frozenset(made.values())
+    return numbers, new
