@@ -33,6 +33,7 @@ from tracker.db.schema import hits, touchpoints
 from tracker.db.store import Tx, begin, reading
 from tracker.errors import Invalid
 from tracker.jobs import drain
+from tracker.retention import kept_since
 from tracker.secret import secret_key
 from tracker.urls import clean_text
 from tracker.visits.agents import bot_name
@@ -153,14 +154,19 @@ class Reader:
             country=which_country(line.address),
             received_at=self._now,
         )
-        self.tally.note(hit)
         self._waiting.append(hit)
 
     def write(self) -> None:
-        """Append what was kept to the journal, in one transaction."""
+        """Append what was kept to the journal, in one transaction, but for what is from before its horizon."""
         if self._waiting:
             with begin(self._engine) as tx:
-                self.tally.n_new += append(tx, self._site.site_id, self._waiting)
+                since = kept_since(tx, self._site.site_id)
+                young = [hit for hit in self._waiting if since is None or hit.occurred_at >= since]
+                self.tally.n_new += append(tx, self._site.site_id, young)
+            for hit in young:
+                self.tally.note(hit)
+            if len(young) < len(self._waiting):
+                self.tally.refused[Refusal.TOO_OLD] += len(self._waiting) - len(young)
             self._waiting.clear()
 
 

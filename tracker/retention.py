@@ -59,12 +59,11 @@ def horizon_for(days: int, now: datetime) -> datetime | None:
     return midnight - timedelta(days=days) if days else None
 
 
-def kept_since(tx: Tx, site_id: int, days: int, now: datetime) -> datetime | None:
+def kept_since(tx: Tx, site_id: int) -> datetime | None:
     """From when on hits of a site may be told; None: however old. It holds until the writing transaction ends."""
     row = select(retention.c.horizon_at).where(retention.c.site_id == site_id)
-    stands: datetime | None = tx.execute(row.with_for_update(read=True, key_share=True)).scalar()
-    aim = horizon_for(days, now)
-    return max((at for at in (stands, aim) if at is not None), default=None)
+    found: datetime | None = tx.execute(row.with_for_update(read=True, key_share=True)).scalar()
+    return found
 
 
 def prune(engine: Engine, days: int, now: datetime, n_hits: int = HITS_AT_A_TIME) -> int:
@@ -113,9 +112,20 @@ def moved(state: State | None, site_id: int, aim: datetime) -> State:
 
 
 def behind(tx: Tx, sites: Sequence[Site], aim: datetime) -> list[int]:
-    """The sites whose horizon is before that."""
+    """The sites whose horizon is before that, or that have none and something from before it."""
     states = known(tx)
-    return [site.site_id for site in sites if site.site_id not in states or states[site.site_id].horizon_at < aim]
+    return [
+        site.site_id
+        for site in sites
+        if (states[site.site_id].horizon_at < aim if site.site_id in states else has_from_before(tx, site.site_id, aim))
+    ]
+
+
+def has_from_before(tx: Tx, site_id: int, aim: datetime) -> bool:
+    """Whether a site has a visit that began, or a hit that came, before that."""
+    visit = select(visits.c.visit_id).where(visits.c.site_id == site_id, visits.c.started_at < aim)
+    hit = select(hits.c.seq).where(hits.c.site_id == site_id, hits.c.received_at < aim)
+    return any(tx.execute(query.limit(1)).first() is not None for query in (visit, hit))
 
 
 def waits_from_before(tx: Tx, aim: datetime) -> bool:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
-from flask_babel import gettext
+from flask_babel import format_date, gettext
 
 from api.context import here
 from api.pages.contacts import offset_asked, page_of
@@ -155,10 +155,15 @@ def contact(contact_id: str) -> ResponseReturnValue:
         contact=contact_shown(who, fields, deals),
         deals=deals,
         journey=steps[offset : offset + PAGE_STEPS],
-        notes=[Note(gettext(NOTES[code])) for code in fields.notes],
+        notes=[Note(gettext(NOTES[code], day=day_shown(fields.kept_since))) for code in fields.notes],
         page=page_of(offset, PAGE_STEPS, len(steps)),
         back_href=url_for("pages.contacts"),
     )
+
+
+def day_shown(day: str | None) -> str:
+    """A day as the reader writes it; '' for none."""
+    return "" if day is None else format_date(date.fromisoformat(day))
 
 
 def contact_shown(who: Contact, fields: Fields, deals: Sequence[ShownDeal]) -> ShownContact:

@@ -13,8 +13,11 @@ from api.trust import Audience, audience
 from tracker.clock import local_day
 from tracker.collect.counts import Hit, count_intake, last_hit
 from tracker.db.store import reading
+from tracker.health import backlog
+from tracker.visits.park import parked
 
 QUIET = timedelta(days=1)
+LATE = timedelta(minutes=1)  # hits are folded within a second or two, unless very many come at once
 WEEK = 7
 
 
@@ -25,6 +28,21 @@ class Reason:
     key: str
     today: int
     last_7_days: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """How far the hits of all sites are on their way into the reports."""
+
+    n_waiting: int
+    lag: timedelta
+    n_parked: int
+    errors: tuple[str, ...]
+
+    @property
+    def is_late(self) -> bool:
+        """Whether somebody should look."""
+        return self.lag > LATE
 
 
 @routes.get("/tracking")
@@ -40,6 +58,7 @@ def tracking() -> ResponseReturnValue:
     with reading(here().engine) as tx:
         taken, refused = count_intake(tx, site.site_id, site.timezone, week_ago, today)
         last = last_hit(tx, site.site_id)
+        waits, aside = backlog(tx), parked(tx)
     reasons = [
         Reason(key, sum(n for day, n in by_day.items() if day == today), sum(by_day.values()))
         for key, by_day in refused.items()
@@ -54,6 +73,12 @@ def tracking() -> ResponseReturnValue:
         n_refused=sum(reason.today for reason in reasons),
         reasons=sorted(reasons, key=lambda reason: (-reason.last_7_days, reason.key)),
         last_hit=last,
+        fold=Fold(
+            waits.n_waiting,
+            timedelta(seconds=round(waits.lag_s(now))),
+            aside.n,
+            tuple(error for error, _ in aside.by_error),
+        ),
         site_url=f"{base}/demo/" if site.is_demo else f"https://{site.hosts[0]}/",
     )
 

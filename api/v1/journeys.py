@@ -241,7 +241,7 @@ def get_attribution(contact_id: str, args: Args) -> Any:
         lead_type=found.lead_type.value,
         lead_form=found.lead_form,
         journey_url=journey_url(contact_id),
-        notes=[NoteOut(code=code, text=way.NOTES[code]) for code in found.notes],
+        notes=[NoteOut(code=code, text=way.NOTES[code] % {"day": found.kept_since}) for code in found.notes],
     )
 
 

@@ -34,7 +34,8 @@ def count_intake(
     """How many hits were taken today, and the refused ones by reason and day since from_day.
 
     Visits of crawlers are taken and flagged; they stand under the reason `bot`. Beacons with an unknown site key or
-    that could not be read belong to no site and are shown to every site (reasons unknown_site, malformed, too_large).
+    that could not be read belong to no site and are shown to every site (reasons unknown_site, malformed, too_large,
+    and what was rate_limited or found us busy before its site was known).
     """
     start = datetime.combine(date.fromisoformat(today), time_of_day(), zone(timezone))
     taken = tx.execute(select(func.count()).where(hits.c.site_id == site_id, hits.c.received_at >= start)).scalar_one()

@@ -6,7 +6,7 @@ their spans); what a deal's changes made of it, its ledger tells. Called by the 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -15,6 +15,7 @@ from tracker.access.sites import Site
 from tracker.attribution.attribute import deals_of, touches_of
 from tracker.attribution.path import Touch as PathTouch
 from tracker.attribution.path import path_of
+from tracker.clock import local_day, zone
 from tracker.db.schema import (
     contacts,
     conversions,
@@ -25,6 +26,7 @@ from tracker.db.schema import (
     identifications,
     identifiers,
     links,
+    retention,
     visit_hits,
     visits,
 )
@@ -51,6 +53,9 @@ NOTES = {
     "no_touch": message("No visit and no other touch of this contact is known."),
     "no_touch_before_lead": message("No touch is known from before the contact became a lead."),
     "shared_browser": message("A browser of this contact was somebody else's, too; each has the visits of their time."),
+    "page_views_gone": message(
+        "Page views before %(day)s are no longer kept; the visits of that time stand as they are."
+    ),
 }
 # What comes first of one instant: the visit before its pages, the form before whom it names, deals last.
 ORDER = ("visit", "call", "chat", "offline", "page", "event", "form", "identify", IDENTIFIED, DEAL)
@@ -95,7 +100,7 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A visit of the contact; `touch` is how it began."""
+    """A visit of the contact; `touch` is how it began, and of a sealed one the pages are no longer known."""
 
     visit_id: str
     touch: Touch
@@ -103,6 +108,7 @@ class Visit:
     ended_at: datetime
     n_pages: int
     n_hits: int
+    sealed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +223,7 @@ def visits_of(tx: Tx, touches: Sequence[Touch]) -> tuple[Visit, ...]:
                 ended_at=row["ended_at"],
                 n_pages=row["n_pages"],
                 n_hits=row["n_hits"],
+                sealed=row["sealed"],
             )
     return tuple(found[visit_id] for visit_id in by_id if visit_id in found)
 
@@ -394,6 +401,7 @@ class Fields:
     days_to_win      the same to the first deal won
     lead_type        what made the contact a lead: form, identify, call, chat, offline or crm
     lead_form        the name, else the id, of the form that did
+    kept_since       the day from which on page views are kept; None where all of the contact's are there
     notes            keys of NOTES
     """
 
@@ -409,6 +417,7 @@ class Fields:
     days_to_win: int | None
     lead_type: IdentificationKind
     lead_form: str | None
+    kept_since: str | None
     notes: tuple[str, ...]
 
 
@@ -427,12 +436,14 @@ def attribution_fields(tx: Tx, site: Site, contact_id: str) -> Fields:
     lead_type, lead_form = lead_of(tx, contact_id)
     first_day = before[0].day if before else None
     lead, last = last_non_direct(before), last_non_direct(touches)
+    kept_since = first_day_kept(tx, site) if any(visit.sealed for visit in own) else None
     notes = {
         "lead_direct_skipped": bool(before) and lead is not before[-1],
         "last_direct_skipped": bool(touches) and last is not touches[-1],
         "no_touch": not touches,
         "no_touch_before_lead": bool(touches) and not before,
         "shared_browser": is_shared(tx, contact_id),
+        "page_views_gone": kept_since is not None,
     }
     return Fields(
         contact_id=contact_id,
@@ -447,8 +458,19 @@ def attribution_fields(tx: Tx, site: Site, contact_id: str) -> Fields:
         days_to_win=days_between(touches[0].day if touches else None, first_win(tx, site, contact_id)),
         lead_type=lead_type,
         lead_form=lead_form,
+        kept_since=kept_since,
         notes=tuple(code for code, applies in notes.items() if applies),
     )
+
+
+def first_day_kept(tx: Tx, site: Site) -> str | None:
+    """The first day, in the site's zone, whose page views are all there; None where all of them are."""
+    horizon_at = tx.execute(select(retention.c.horizon_at).where(retention.c.site_id == site.site_id)).scalar()
+    if horizon_at is None:
+        return None
+    day = date.fromisoformat(local_day(horizon_at, site.timezone))
+    began = datetime.combine(day, time(), zone(site.timezone))
+    return (day if began >= horizon_at else day + timedelta(days=1)).isoformat()
 
 
 def last_non_direct(touches: Sequence[Touch]) -> Touch | None:
