@@ -26,18 +26,19 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 NAMES = {name.encode(): name for name in READ}
 THREADS = 16
 WATCHERS = 4
-BODY_WITHIN_S = 10.0  # a client that takes longer to send a body is hung up on
-PAGE_BODY_WITHIN_S = 60.0
+BODY_WITHIN_S = 10.0
+PAGES_TAKE = 6  # times as long: their bodies are larger
 TICK_S = 0.25
 
 
 class Front:
-    """The application as an ASGI server calls it."""
+    """The application as an ASGI server calls it; a body that is not there within body_within_s is given up."""
 
-    def __init__(self, app: Flask) -> None:
+    def __init__(self, app: Flask, *, body_within_s: float = BODY_WITHIN_S) -> None:
         context = app.extensions["minamoto"]
         assert isinstance(context, Context)
         self._door: Door = context.door
+        self._body_within_s = body_within_s
         self._flask: Any = WSGIMiddleware(app, workers=THREADS)  # type: ignore[arg-type]
         self._watched: Any = WSGIMiddleware(app, workers=WATCHERS)  # type: ignore[arg-type]
         self._most_bytes: int = app.config["MAX_CONTENT_LENGTH"]
@@ -74,7 +75,7 @@ class Front:
         door = self._door
         body: bytes | Refusal = Refusal.TOO_LARGE
         if not door.is_too_large(headers):
-            sent = await self._read(receive, door.settings.max_beacon_bytes, BODY_WITHIN_S)
+            sent = await self._read(receive, door.settings.max_beacon_bytes, self._body_within_s)
             # Who left half-way may still read; without an answer the server would tell them 500.
             body = Refusal.MALFORMED if sent is None else sent
         client = scope.get("client")
@@ -172,7 +173,7 @@ class Front:
         if scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await (self._watched if scope["path"] in PATHS else self._flask)(scope, receive, send)
             return
-        body = await self._read(receive, self._most_bytes, PAGE_BODY_WITHIN_S)
+        body = await self._read(receive, self._most_bytes, PAGES_TAKE * self._body_within_s)
         if body is None:
             await send({"type": "http.response.start", "status": 400, "headers": []})
             await send({"type": "http.response.body", "body": b""})

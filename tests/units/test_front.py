@@ -1,0 +1,101 @@
+"""The server's way in as an event loop calls it: who sends slowly or leaves half-way holds nobody up."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from api import create_app
+from api.website.front import Front
+from tests.live import SECRET, Clock
+from tests.walks import AGENT
+from tracker.access.sites import add_site
+from tracker.config import Settings
+from tracker.db.schema import hits
+from tracker.db.store import begin, reading
+from tracker.ids import new_uuid7
+
+NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
+NOW_MS = int(NOW.timestamp() * 1000)
+
+
+@pytest.fixture
+def front(store: Engine, store_url: str) -> Iterator[Front]:
+    with begin(store) as tx:
+        add_site(tx, "Acme", ["www.acme.example"], now=NOW, key="acmekey")
+    app = create_app(Settings(database_url=store_url, secret_key=SECRET), engine=store, now=Clock(NOW))
+    front = Front(app, body_within_s=0.05)
+    yield front
+    app.extensions["minamoto"].door.close()
+
+
+def beacon() -> bytes:
+    hit = {"id": new_uuid7(NOW_MS), "kind": "page", "at": NOW_MS, "url": "https://www.acme.example/"}
+    return json.dumps({"v": 1, "site": "acmekey", "visitor": "v" * 22, "sent_at": NOW_MS, "hits": [hit]}).encode()
+
+
+async def ask(front: Front, parts: list[bytes], path: str = "/m/e", method: str = "POST", leaves: bool = False) -> int:
+    """Send a request in parts and then fall silent, or leave; gives the status of the answer."""
+    length = str(sum(map(len, parts)) + (1 if leaves or len(parts) > 1 else 0)).encode()
+    headers = [(b"host", b"x"), (b"user-agent", AGENT.encode()), (b"content-length", length)]
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("203.0.113.9", 1)}
+    scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http"}
+    left = [{"type": "http.request", "body": part, "more_body": len(parts) > 1 or leaves} for part in parts]
+    answered: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if left:
+            return left.pop(0)
+        if not leaves:
+            await asyncio.Event().wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: dict[str, Any]) -> None:
+        answered.append(message)
+
+    await front(scope, receive, send)
+    assert answered[-1]["type"] == "http.response.body"
+    return int(answered[0]["status"])
+
+
+def n_hits(store: Engine) -> int:
+    with reading(store) as tx:
+        return tx.execute(select(func.count()).select_from(hits)).scalar_one()
+
+
+def test_many_at_once_are_each_answered_and_each_there(front: Front, store: Engine) -> None:
+    async def spike() -> list[int]:
+        return list(await asyncio.gather(*[ask(front, [beacon()]) for _ in range(200)]))
+
+    assert asyncio.run(spike()) == [204] * 200
+    assert n_hits(store) == 200
+
+
+def test_who_sends_slowly_is_sent_away_and_holds_nobody_up(front: Front, store: Engine) -> None:
+    async def run() -> tuple[list[int], int]:
+        slow = [asyncio.create_task(ask(front, [beacon()[:20], b'"'])) for _ in range(300)]
+        quick = await ask(front, [beacon()])
+        return list(await asyncio.gather(*slow)), quick
+
+    slow, quick = asyncio.run(run())
+    assert quick == 204
+    assert set(slow) == {400}
+    assert n_hits(store) == 1
+
+
+def test_a_slow_page_request_never_reaches_a_thread(front: Front) -> None:
+    async def run() -> list[int]:
+        slow = [asyncio.create_task(ask(front, [b"e", b"m"], "/login")) for _ in range(40)]
+        quick = await ask(front, [b""], "/login", "GET")
+        return [quick, *await asyncio.gather(*slow)]
+
+    assert asyncio.run(run()) == [200] + [400] * 40
+
+
+def test_who_leaves_half_way_is_malformed(front: Front, store: Engine) -> None:
+    assert asyncio.run(ask(front, [beacon()[:-1]], leaves=True)) == 400
+    assert n_hits(store) == 0
