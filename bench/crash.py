@@ -78,10 +78,10 @@ class Load:
             time.sleep(0.05)
         return False
 
-    def goes_on(self, within_s: float = SETTLES_WITHIN_S) -> list[str]:
-        """Wait until hits are acknowledged again; returns what was wrong if they are not."""
+    def goes_on(self, within_s: float = SETTLES_WITHIN_S, n: int = 100) -> list[str]:
+        """Wait until n hits more are acknowledged; returns what was wrong if they are not."""
         before = self.sender.n_acked_hits
-        if self.until(lambda sender: sender.n_acked_hits > before + 100, within_s):
+        if self.until(lambda sender: sender.n_acked_hits >= before + n, within_s):
             return []
         return [f"the service did not resume within {within_s:.0f} s"]
 
@@ -122,13 +122,18 @@ def killed_server(made: machine.Store, asked: argparse.Namespace, *flags: str) -
     server.start()
     load = Load(server.port, asked.seed, connections=asked.connections)
     try:
+        wrong: list[str] = []
         for _ in range(asked.kills):
-            # One in five dies while it starts.
-            time.sleep(dice.uniform(0.1, 1.0) if dice.random() < 0.2 else dice.uniform(1.0, asked.lives_s))
+            # One in five dies while it starts, the others while they take hits and fold them.
+            if dice.random() < 0.2:
+                time.sleep(dice.uniform(0.1, 1.5))
+            else:
+                wrong += load.goes_on(n=1)
+                time.sleep(dice.uniform(0.05, asked.lives_s))
             server.kill()
             time.sleep(dice.uniform(0, 0.2))
             server.start(is_waited_for=False)
-        return proved(f"server killed, {made.name}", made, server, load, f"killed {asked.kills} times")
+        return proved(f"server killed, {made.name}", made, server, load, f"killed {asked.kills} times", wrong)
     finally:
         server.stop()
 
@@ -159,12 +164,14 @@ def killed_postgres(asked: argparse.Namespace) -> Found:
         server.start()
         load = Load(server.port, asked.seed + 1, connections=asked.connections)
         try:
+            wrong: list[str] = []
             for _ in range(asked.kills):
-                time.sleep(dice.uniform(0.3, asked.lives_s))
+                wrong += load.goes_on(n=1)
+                time.sleep(dice.uniform(0.05, asked.lives_s))
                 own.kill()
                 time.sleep(dice.uniform(0, 0.5))
                 own.start()
-            return proved(name, own.made, server, load, f"killed {asked.kills} times")
+            return proved(name, own.made, server, load, f"killed {asked.kills} times", wrong)
         finally:
             server.stop()
 
@@ -376,7 +383,9 @@ def parser() -> argparse.ArgumentParser:
     """The command's options."""
     made = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--kills", type=int, default=20)
-    made.add_argument("--lives-s", type=float, default=3.5, help="the longest that a server lives between two kills")
+    made.add_argument(
+        "--lives-s", type=float, default=2.5, help="the longest that a server lives after it has answered"
+    )
     made.add_argument("--pause-s", type=float, default=30, help="how long PostgreSQL stands still")
     made.add_argument("--connections", type=int, default=64)
     made.add_argument("--seed", type=int, default=3)
