@@ -116,8 +116,8 @@ class StoreFigures:
     """What the store knows, of all sites and whichever processes served them.
 
     refused      hits refused, by reason, since the beginning
-    n_taken      hits taken since the beginning; on PostgreSQL since its statistics were last reset
-    n_kept       hits in the journal; on PostgreSQL an estimate
+    n_taken      hits taken since the beginning (tracker/db/sizes.py says how true that is)
+    n_kept       hits in the journal, about
     oldest_at    when the oldest hit still there was received
     horizon_at   the earliest day from which on a site's page views are kept; None where all are
     n_bytes      of the whole database

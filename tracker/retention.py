@@ -18,7 +18,7 @@ from tracker.db.schema import hits, hits_waiting, identifications, retention, vi
 from tracker.db.store import Tx, begin, reading
 from tracker.db.writes import among, drop, upsert
 
-HITS_AT_A_TIME = 200
+HITS_AT_A_TIME = 100
 VISITS_AT_A_TIME = 200
 LOOKED_AT_A_TIME = 2_000
 FEW_WAITING = 1_000

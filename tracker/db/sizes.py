@@ -9,8 +9,8 @@ from tracker.db.store import Tx
 def journal_of(tx: Tx, n_pruned: int) -> tuple[int, int]:
     """How many hits were taken since the beginning, and how many are in the journal.
 
-    SQLite numbers hits without a gap and the newest is never pruned, so its number is the count. PostgreSQL's numbers
-    have gaps; there it is what its statistics say: since their last reset, and estimated.
+    SQLite numbers hits in order and the newest is never pruned, so its number is the count, but for those that came
+    twice and used one up. On PostgreSQL it is what its statistics say: since their last reset, and estimated.
 
     n_pruned  hits that have left the journal
     """
