@@ -18,6 +18,7 @@ from msgspec.json import decode, encode
 from sqlalchemy import (
     JSON,
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     Dialect,
@@ -27,11 +28,13 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    bindparam,
     cast,
     column,
     delete,
     func,
     literal,
+    literal_column,
     select,
     type_coerce,
 )
@@ -41,6 +44,10 @@ from tracker.db.schema import Instant
 from tracker.db.store import Tx
 
 Row = Mapping[str, Any]
+# A transaction, or a dialect's name: for a query that is built once and kept, as building costs more than running it.
+On = Tx | str
+# The values of such a query, given as {"given": as_one(values)} when it runs.
+GIVEN = bindparam("given", type_=Text)
 # Of PostgreSQL's advisory locks: our own first key, and how many second keys the names share.
 NAME_LOCK_SPACE = 6_789
 NAME_LOCKS = 1_024
@@ -92,18 +99,18 @@ def add_up(tx: Tx, table: Table, row: Row, counter: str) -> None:
     )
 
 
-def skip_claimed(tx: Tx, query: Select[Any]) -> Select[Any]:
+def skip_claimed(on: On, query: Select[Any]) -> Select[Any]:
     """Lock the rows that a query finds and leave out those that another worker holds; SQLite has one writer anyway."""
-    return query.with_for_update(skip_locked=True) if tx.dialect.name == "postgresql" else query
+    return query.with_for_update(skip_locked=True) if is_postgresql(on) else query
 
 
-def lock(tx: Tx, query: Select[Any]) -> None:
+def lock(tx: Tx, query: Select[Any], given: Iterable[int | str] = ()) -> None:
     """Wait for and hold the rows that a query finds until the transaction ends; order the query to avoid deadlock.
 
     Whoever only refers to such a row (a foreign key) is not kept waiting. SQLite has one writer anyway.
     """
     if tx.dialect.name == "postgresql":
-        tx.execute(query.with_for_update(key_share=True)).all()
+        tx.execute(query.with_for_update(key_share=True), {"given": as_one(given)} if given else {}).all()
 
 
 def lock_names(tx: Tx, names: Iterable[str]) -> None:
@@ -123,39 +130,49 @@ def has_one_writer(of: Tx | Engine) -> bool:
     return of.dialect.name != "postgresql"
 
 
-def raw(tx: Tx, of: Column[Any]) -> ColumnElement[Any]:
+def is_postgresql(on: On) -> bool:
+    """Whether a query is for PostgreSQL; the others are for SQLite."""
+    return (on if isinstance(on, str) else on.dialect.name) == "postgresql"
+
+
+def as_one(values: Iterable[int | str] | Iterable[Sequence[int]]) -> str:
+    """Any number of values as one parameter."""
+    return encode(list(values)).decode()
+
+
+def raw(on: On, of: Column[Any]) -> ColumnElement[Any]:
     """A column to be read as the database keeps it: instants in milliseconds, JSON as text."""
     if isinstance(of.type, JSON):
-        return cast(of, Text).label(of.name) if tx.dialect.name == "postgresql" else type_coerce(of, Text)
+        return cast(of, Text).label(of.name) if is_postgresql(on) else type_coerce(of, Text)
     return type_coerce(of, BigInteger) if isinstance(of.type, Instant) else of
 
 
-def listed(tx: Tx, values: Iterable[int | str]) -> FromClause:
-    """These values as rows of one column `value`, to be read or joined; any number of them is one parameter."""
-    text = encode(list(values)).decode()
-    if tx.dialect.name == "postgresql":
-        return func.json_array_elements_text(cast(literal(text, Text), postgresql.JSON)).table_valued("value")
-    return func.json_each(text).table_valued("value")
+def listed(on: On, values: Iterable[int | str] | BindParameter[str]) -> FromClause:
+    """These values as rows of one column `value`, to be read or joined."""
+    given = values if isinstance(values, BindParameter) else literal(as_one(values), Text)
+    if is_postgresql(on):
+        return func.json_array_elements_text(cast(given, postgresql.JSON)).table_valued("value")
+    return func.json_each(given).table_valued("value")
 
 
-def listed_rows(tx: Tx, rows: Iterable[Sequence[int]], names: Sequence[str]) -> FromClause:
-    """Rows of whole numbers as a table with these column names; any number of them is one parameter."""
-    text = encode(list(rows)).decode()
+def listed_rows(on: On, rows: Iterable[Sequence[int]] | BindParameter[str], names: Sequence[str]) -> FromClause:
+    """Rows of whole numbers as a table with these column names."""
+    given = rows if isinstance(rows, BindParameter) else literal(as_one(rows), Text)
     cells: list[ColumnElement[int]]
-    if tx.dialect.name == "postgresql":
-        given = func.json_array_elements(cast(literal(text, Text), postgresql.JSON))
-        whole = given.table_valued(column("value", postgresql.JSON)).c.value
-        cells = [cast(whole.op("->>")(place), BigInteger) for place in range(len(names))]
+    if is_postgresql(on):
+        each = func.json_array_elements(cast(given, postgresql.JSON))
+        whole = each.table_valued(column("value", postgresql.JSON)).c.value
+        cells = [cast(whole.op("->>")(literal_column(str(place))), BigInteger) for place in range(len(names))]
     else:
-        whole = func.json_each(text).table_valued("value").c.value
+        whole = func.json_each(given).table_valued("value").c.value
         cells = [func.json_extract(whole, f"$[{place}]", type_=BigInteger) for place in range(len(names))]
     return select(*[cell.label(name) for name, cell in zip(names, cells, strict=True)]).subquery()
 
 
-def among(tx: Tx, of: Column[Any], values: Iterable[int | str]) -> ColumnElement[bool]:
+def among(on: On, of: Column[Any], values: Iterable[int | str] | BindParameter[str]) -> ColumnElement[bool]:
     """That a column has one of these values; any number of them is one parameter, and the column's index serves."""
-    source = listed(tx, values)
-    if tx.dialect.name == "postgresql":
+    source = listed(on, values)
+    if is_postgresql(on):
         wanted = cast(source.c.value, BigInteger) if of.type.python_type is int else source.c.value
         return of == func.any(func.array(select(wanted).scalar_subquery()))
     return of.in_(select(source.c.value))
@@ -164,7 +181,13 @@ def among(tx: Tx, of: Column[Any], values: Iterable[int | str]) -> ColumnElement
 def drop(tx: Tx, of: Column[Any], values: Sequence[int | str]) -> None:
     """Delete the rows of a column's table in which it has one of these values."""
     if values:
-        tx.execute(delete(of.table).where(among(tx, of, values)))
+        tx.execute(drop_by(tx.dialect.name, of), {"given": as_one(values)})
+
+
+@lru_cache(maxsize=64)
+def drop_by(dialect: str, of: Column[Any]) -> Any:
+    """The statement that drop runs."""
+    return delete(of.table).where(among(dialect, of, GIVEN))
 
 
 def put(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
@@ -217,16 +240,25 @@ def or_replace(table: Table, names: Sequence[str]) -> str:
     return f"ON CONFLICT ({', '.join(key)}) DO " + (f"UPDATE SET {', '.join(rest)}" if rest else "NOTHING")
 
 
-def read(tx: Tx, query: Select[Any]) -> list[Any]:
+def read(tx: Tx, query: Select[Any], given: Iterable[int | str] | Iterable[Sequence[int]] = ()) -> list[Any]:
     """The rows of a query, whose columns are whole numbers and plain words, in its order.
+
+    query  one that is kept, for SQLite has another built of it
+    given  what GIVEN stands for in it
 
     On SQLite they come as one value: fetching each would hand the interpreter's lock to another thread at each.
     """
+    values = {"given": as_one(given)}
     if tx.dialect.name == "postgresql":
-        return list(tx.execute(query).all())
-    inner = query.subquery()
-    found: list[Any] = decode(tx.execute(select(func.json_group_array(func.json_array(*inner.c)))).scalar_one())
+        return list(tx.execute(query, values).all())
+    found: list[Any] = decode(tx.execute(as_one_value(query), values).scalar_one())
     return found
+
+
+@lru_cache(maxsize=64)
+def as_one_value(query: Select[Any]) -> Select[Any]:
+    """A query of SQLite that gives the rows of this one as JSON."""
+    return select(func.json_group_array(func.json_array(*query.subquery().c)))
 
 
 def plain_type(of: Column[Any]) -> str:

@@ -11,13 +11,14 @@ from functools import lru_cache
 from importlib.resources import files
 from re import Pattern, compile
 from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from user_agents import parse
 
 from tracker.db.schema import user_agents
 from tracker.db.store import Tx
-from tracker.db.writes import among, insert_once
+from tracker.db.writes import GIVEN, among, as_one, insert_once
 from tracker.ids import derive
 from tracker.vocabulary import Device
 
@@ -108,5 +109,11 @@ def agents_of(tx: Tx, texts: Iterable[str], ahead: Mapping[str, Agent] = NONE_AH
 
 def known_agents(tx: Tx, texts: Iterable[str]) -> dict[str, Agent]:
     """The agents that are kept, by text."""
-    rows = tx.execute(select(user_agents).where(among(tx, user_agents.c.ua_id, [derive("ua", text) for text in texts])))
-    return {row.text: Agent(*row) for row in rows}
+    query = kept_agents(tx.dialect.name)
+    return {row.text: Agent(*row) for row in tx.execute(query, {"given": as_one(derive("ua", text) for text in texts)})}
+
+
+@lru_cache(maxsize=2)
+def kept_agents(dialect: str) -> Select[Any]:
+    """The query of known_agents, of GIVEN ids."""
+    return select(user_agents).where(among(dialect, user_agents.c.ua_id, GIVEN))

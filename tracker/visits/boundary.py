@@ -4,12 +4,12 @@ Works on one visitor's hits in the order in which they happened, whatever order 
 """
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Step:
+
+class Step(Struct, frozen=True):
     """One hit as the boundary sees it.
 
     campaign     what campaign data its URL carries; None without any

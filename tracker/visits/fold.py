@@ -15,13 +15,13 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import Select, and_, func, select
 
 from tracker.channels.rules import classify
 from tracker.clock import MILLISECOND, local_day
 from tracker.db.schema import hits, touchpoints, visit_hits, visits
 from tracker.db.store import Tx
-from tracker.db.writes import drop, listed_rows, put, raw, read
+from tracker.db.writes import GIVEN, as_one, drop, listed_rows, put, raw, read
 from tracker.ids import derive
 from tracker.urls import EXCLUDED_REFERRERS, Arrival, read_arrival
 from tracker.visits.agents import Agent, agents_of, read_agent
@@ -209,26 +209,7 @@ def touched_visits(tx: Tx, earliest: Mapping[int, tuple[int, int]]) -> dict[int,
     """
     if not earliest:
         return {}
-    wanted = listed_rows(tx, [(number, at) for number, (at, _) in earliest.items()], ("visitor_no", "at_ms"))
-    before, one = visits.alias("before"), visits
-    last = (
-        select(func.max(raw(tx, before.c.started_at)))
-        .where(before.c.visitor_no == wanted.c.visitor_no, raw(tx, before.c.started_at) < wanted.c.at_ms)
-        .scalar_subquery()
-    )
-    rows = read(
-        tx,
-        select(one.c.visitor_no, one.c.visit_id, raw(tx, one.c.started_at), raw(tx, one.c.ended_at))
-        .select_from(wanted)
-        .join(
-            one,
-            and_(
-                one.c.visitor_no == wanted.c.visitor_no,
-                raw(tx, one.c.started_at) >= func.coalesce(last, wanted.c.at_ms),
-                ~one.c.sealed,  # its hits are not all there
-            ),
-        ),
-    )
+    rows = read(tx, visits_near(tx.dialect.name), [(number, at) for number, (at, _) in earliest.items()])
     ended: dict[int, int] = {}
     for number, _, started_ms, ended_ms in rows:
         if started_ms < earliest[number][0]:
@@ -241,16 +222,41 @@ def touched_visits(tx: Tx, earliest: Mapping[int, tuple[int, int]]) -> dict[int,
     return found
 
 
+@lru_cache(maxsize=2)
+def visits_near(dialect: str) -> Select[Any]:
+    """The query of touched_visits, of GIVEN (visitor's number, instant): the last visit before it and all since."""
+    wanted = listed_rows(dialect, GIVEN, ("visitor_no", "at_ms"))
+    before = visits.alias("before")
+    last = (
+        select(func.max(raw(dialect, before.c.started_at)))
+        .where(before.c.visitor_no == wanted.c.visitor_no, raw(dialect, before.c.started_at) < wanted.c.at_ms)
+        .scalar_subquery()
+    )
+    started, ended = raw(dialect, visits.c.started_at), raw(dialect, visits.c.ended_at)
+    since = func.coalesce(last, wanted.c.at_ms)
+    return (
+        select(visits.c.visitor_no, visits.c.visit_id, started, ended)
+        .select_from(wanted)
+        .join(visits, and_(visits.c.visitor_no == wanted.c.visitor_no, started >= since))
+    )
+
+
 def hits_since(tx: Tx, since: Mapping[int, int]) -> Iterable[Sequence[Any]]:
     """The folded hits of these visitors since an instant each: (visitor's number, visit, *COLUMNS)."""
     if not since:
         return []
-    wanted = listed_rows(tx, since.items(), ("visitor_no", "since_ms"))
+    return tx.execute(visit_hits_since(tx.dialect.name), {"given": as_one(since.items())}).all()
+
+
+@lru_cache(maxsize=2)
+def visit_hits_since(dialect: str) -> Select[Any]:
+    """The query of hits_since, of GIVEN (visitor's number, instant)."""
+    wanted = listed_rows(dialect, GIVEN, ("visitor_no", "since_ms"))
     of_visitor = visit_hits.c.visitor_no == wanted.c.visitor_no
-    return tx.execute(
-        select(visit_hits.c.visitor_no, visit_hits.c.visit_id, *[raw(tx, column) for column in COLUMNS])
+    return (
+        select(visit_hits.c.visitor_no, visit_hits.c.visit_id, *[raw(dialect, column) for column in COLUMNS])
         .select_from(wanted)
-        .join(visit_hits, and_(of_visitor, raw(tx, visit_hits.c.occurred_at) >= wanted.c.since_ms))
+        .join(visit_hits, and_(of_visitor, raw(dialect, visit_hits.c.occurred_at) >= wanted.c.since_ms))
         .join(hits, hits.c.seq == visit_hits.c.hit_seq)
     )
 
@@ -270,11 +276,22 @@ def step_of(hit: FoldedHit, rules: SiteRules) -> Step:
     return Step(hit.hit_id, hit.occurred_at, hit.kind == HitKind.PAGE, campaign, other_site)
 
 
-@lru_cache(maxsize=8_192)
 def brought_by(
     url: str, referrer: str | None, hosts: tuple[str, ...]
 ) -> tuple[tuple[object, ...] | None, tuple[str, str | None] | None]:
-    """The campaign and the other site that a hit came by; remembered, for a visit's pages repeat them."""
+    """The campaign and the other site that a hit came by; None and None for most, who came from the page before."""
+    if "?" not in url and "#" not in url:
+        host_end = url.find("/", len("https://")) + 1
+        if not referrer or (host_end and url.startswith("http") and referrer.startswith(url[:host_end])):
+            return None, None
+    return arrived_by(url, referrer, hosts)
+
+
+@lru_cache(maxsize=8_192)
+def arrived_by(
+    url: str, referrer: str | None, hosts: tuple[str, ...]
+) -> tuple[tuple[object, ...] | None, tuple[str, str | None] | None]:
+    """What brought_by gives, of the whole address; remembered, for a visit's pages repeat it."""
     arrival = arrival_of(url, referrer, hosts)
     brings = arrival.tagged or bool(arrival.click_ids)
     return (

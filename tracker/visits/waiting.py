@@ -8,16 +8,17 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
 from msgspec import Struct
-from sqlalchemy import select
+from sqlalchemy import Select, select
 
 from tracker.clock import from_ms
 from tracker.db.schema import hits, hits_waiting, visitors
 from tracker.db.store import Tx
-from tracker.db.writes import among, drop, insert_new, lock, raw, read, skip_claimed
+from tracker.db.writes import GIVEN, among, drop, insert_new, lock, raw, read, skip_claimed
 from tracker.visits.agents import Agent, known_agents
 
 
@@ -97,15 +98,27 @@ def hit_of(row: Row, visitor_no: int | None) -> FoldedHit:
 
 def claim(tx: Tx, limit: int) -> list[int]:
     """The seqs of up to `limit` waiting hits, oldest first; held against other workers until the transaction ends."""
-    query = select(hits_waiting.c.seq).order_by(hits_waiting.c.seq).limit(limit)
-    return [seq for (seq,) in read(tx, skip_claimed(tx, query))]
+    return [seq for (seq,) in read(tx, oldest_waiting(tx.dialect.name, limit))]
+
+
+@lru_cache(maxsize=8)
+def oldest_waiting(dialect: str, limit: int) -> Select[Any]:
+    """The query of claim."""
+    seq = hits_waiting.c.seq
+    return skip_claimed(dialect, select(seq).order_by(seq).limit(limit))
 
 
 def read_ahead(tx: Tx, limit: int) -> Ahead:
     """What waits and is not claimed here: the rows, and the agents that are known of them."""
-    query = select(*[raw(tx, column) for column in COLUMNS]).join(hits_waiting, hits_waiting.c.seq == hits.c.seq)
+    query = whole_hits(tx.dialect.name).join(hits_waiting, hits_waiting.c.seq == hits.c.seq)
     rows = {row[0]: row for row in tx.execute(query.order_by(hits_waiting.c.seq).limit(limit)).all()}
     return Ahead(rows, known_agents(tx, {row[8] or "" for row in rows.values()}))
+
+
+@lru_cache(maxsize=2)
+def whole_hits(dialect: str) -> Select[Any]:
+    """The journal's rows as hit_of takes them."""
+    return select(*[raw(dialect, column) for column in COLUMNS])
 
 
 def wait_no_more(tx: Tx, seqs: Sequence[int]) -> None:
@@ -119,7 +132,7 @@ def read_hits(tx: Tx, seqs: Iterable[int], ahead: Ahead) -> list[Row]:
     unread = [seq for seq in seqs if seq not in ahead.rows]
     rows = dict(ahead.rows)
     if unread:
-        query = select(*[raw(tx, column) for column in COLUMNS]).where(among(tx, hits.c.seq, unread))
+        query = whole_hits(tx.dialect.name).where(among(tx, hits.c.seq, unread))
         rows |= {row[0]: row for row in tx.execute(query).all()}
     return [rows[seq] for seq in seqs if seq in rows]
 
@@ -133,22 +146,27 @@ def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], 
     keys = {(row[1], row[-1]) for row in rows if row[-1]}
     if not keys:
         return {}, frozenset()
-    no = visitors.c.visitor_no
-    query = select(no, visitors.c.site_id, visitors.c.visitor_id).where(
-        visitors.c.site_id.in_(sorted({site_id for site_id, _ in keys})),  # the index begins with it
-        among(tx, visitors.c.visitor_id, sorted({visitor_id for _, visitor_id in keys})),
-    )
-    numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query)}
+    # A site's number is a plain IN, for the index begins with it and there are few.
+    sites = sorted({site_id for site_id, _ in keys})
+    query = numbers_of(tx.dialect.name, tuple(sites))
+    wanted = sorted({visitor_id for _, visitor_id in keys})
+    numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query, wanted)}
     missing = sorted(keys - numbers.keys())
     made = insert_new(tx, visitors, ("site_id", "visitor_id"), missing)
     if missing:
-        numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query)}
+        numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query, wanted)}
     numbers = {key: number for key, number in numbers.items() if key in keys}
     new = frozenset(number for key, number in numbers.items() if key in made)
     held = sorted(set(numbers.values()) - new)
     if held:
-        lock(
-            tx,
-            select(visitors.c.visitor_no).where(among(tx, visitors.c.visitor_no, held)).order_by(visitors.c.visitor_no),
-        )
+        no = visitors.c.visitor_no
+        lock(tx, select(no).where(among(tx, no, GIVEN)).order_by(no), held)
     return numbers, new
+
+
+@lru_cache(maxsize=64)
+def numbers_of(dialect: str, site_ids: tuple[int, ...]) -> Select[Any]:
+    """The query of number_visitors: the numbers of GIVEN visitor ids of these sites."""
+    return select(visitors.c.visitor_no, visitors.c.site_id, visitors.c.visitor_id).where(
+        visitors.c.site_id.in_(site_ids), among(dialect, visitors.c.visitor_id, GIVEN)
+    )
