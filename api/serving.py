@@ -16,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 from api import create_app
 from api.website.front import Front
+from tracker.collect.cookie import registrable_domain
 from tracker.config import Settings, settings
 from tracker.errors import Invalid
 from tracker.jobs import WorkBeside
@@ -27,6 +28,7 @@ ROOM = 512
 def load_web() -> Any:
     """The application alone; called in the server's process."""
     front = Front(create_app(settings()))
+    registrable_domain("www.example.com")  # reads the list of public suffixes
     # What stays for ever need not be looked through again: a full collection would hold all hits up for 0.1 s.
     gc.collect()
     gc.freeze()

@@ -1,5 +1,6 @@
 """All background work on one page, and the loop that does it."""
 
+import gc
 import logging
 import os
 import signal
@@ -13,10 +14,14 @@ from multiprocessing import get_context
 from sqlalchemy import Engine
 
 from tracker import clock, flow
+from tracker.channels.rules import classify
 from tracker.config import Settings
 from tracker.db.store import begin, checkpoint, connect, reading
 from tracker.db.writes import has_one_writer
+from tracker.identity.normalise import company_domain_of, phone_of
 from tracker.retention import prune
+from tracker.urls import read_arrival
+from tracker.visits.agents import read_agent
 from tracker.visits.park import is_of_a_hit
 from tracker.visits.waiting import NOTHING_AHEAD
 
@@ -131,7 +136,18 @@ def work_until_told(settings: Settings, parent: int | None = None) -> None:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     if parent is not None:
         threading.Thread(target=outlive, args=(parent, stop), daemon=True).start()
+    read_lists()
     work(connect(settings.database_url, synchronous=settings.sqlite_synchronous), settings, stop)
+
+
+def read_lists() -> None:
+    """Read what the fold looks things up in, which takes a second, before a transaction would have to wait for it."""
+    read_agent("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    classify(read_arrival("https://www.example.com/?utm_source=google", "https://www.google.com/", ()))
+    company_domain_of("name@example.com")
+    phone_of("03-1234-5678", "Asia/Tokyo")
+    gc.collect()
+    gc.freeze()
 
 
 def outlive(parent: int, stop: threading.Event) -> None:

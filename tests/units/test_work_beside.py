@@ -15,7 +15,8 @@ from tests.live import SECRET
 from tests.walks import START, World
 from tracker.config import Settings
 from tracker.db.schema import hits_waiting
-from tracker.db.store import reading
+from tracker.db.store import connect, reading
+from tracker.db.upgrade import ensure
 from tracker.jobs import WorkBeside
 
 PATIENCE_S = 60
@@ -32,10 +33,10 @@ if __name__ == "__main__":
 
 def wait_until(what: Callable[[], object]) -> None:
     pause = threading.Event()
-    for _ in range(PATIENCE_S * 100):
+    for _ in range(PATIENCE_S * 10):
         if what():
             return
-        pause.wait(0.01)
+        pause.wait(0.1)
     pytest.fail("it never happened")
 
 
@@ -88,10 +89,12 @@ def test_it_works_and_begins_again_when_it_is_killed(world: World, store: Engine
     wait_until(lambda: workers_of(os.getpid()) == before)
 
 
-def test_it_ends_when_the_process_that_began_it_is_killed(store: Engine, store_url: str, tmp_path: Path) -> None:
+def test_it_ends_when_the_process_that_began_it_is_killed(tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT, encoding="utf-8")
-    environ = {"MINAMOTO_DATABASE_URL": store_url, "MINAMOTO_SECRET_KEY": SECRET, "PYTHONPATH": str(Path.cwd())}
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    ensure(connect(url))
+    environ = {"MINAMOTO_DATABASE_URL": url, "MINAMOTO_SECRET_KEY": SECRET, "PYTHONPATH": str(Path.cwd())}
     parent = subprocess.Popen([sys.executable, script], env=os.environ | environ, stdout=subprocess.PIPE, cwd=tmp_path)
     try:
         assert parent.stdout
