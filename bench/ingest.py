@@ -71,6 +71,7 @@ class Round:
     n_errors: int
     statuses: dict[str, int]
     took_s: float
+    started_at: float
     server_us: float
     client_us: float
     others_s: float
@@ -86,8 +87,8 @@ class Round:
         return self.last_mb <= max(self.first_mb + GROWS_BY_MB, self.first_mb * GROWS_BY_RATIO)
 
 
-def load(port: int, pid: int, asked: argparse.Namespace, made: machine.Store | None, *flags: str) -> Round:
-    """Let the client load a server; compare what was acknowledged with the journal."""
+def load(port: int, pid: int, asked: argparse.Namespace, *flags: str) -> tuple[Round, list[str]]:
+    """Let the client load a server; what it saw, and the ids of the hits that were acknowledged."""
     with tempfile.TemporaryDirectory() as folder:
         acked = Path(folder) / "acked"
         command = [PARTS / "client.py", f"--port={port}", f"--acked={acked}", f"--connections={asked.connections}"]
@@ -104,15 +105,15 @@ def load(port: int, pid: int, asked: argparse.Namespace, made: machine.Store | N
     said = json.loads(ran.stdout)
     n = max(1, said["n_acked"] / hits_in_one(flags))
     cpu = said.pop("cpu_s")
-    return Round(
+    seen_by_client = Round(
         **said,
-        missing=lost(made, ids),
         server_us=own / n * 1e6,
         client_us=cpu / n * 1e6,
         others_s=max(0.0, busy - own - cpu),
         first_mb=max(seen[: max(1, len(seen) // 4)]),
         last_mb=max(seen[-max(1, len(seen) // 4) :]),
     )
+    return seen_by_client, ids
 
 
 def hits_in_one(flags: Sequence[str]) -> int:
@@ -126,10 +127,8 @@ def watch_memory(pid: int, stop: threading.Event, seen: list[float]) -> None:
         seen.append(machine.megabytes_of(pid))
 
 
-def lost(made: machine.Store | None, ids: list[str]) -> int:
+def lost(made: machine.Store, ids: list[str]) -> int:
     """How many of these hits are not in the journal."""
-    if made is None:
-        return 0
     engine = made.open()
     with reading(engine) as tx:
         there = set(tx.execute(select(hits.c.hit_id)).scalars())
@@ -157,14 +156,11 @@ def batch_of(port: int) -> float:
 def beacons(made: machine.Store, asked: argparse.Namespace, serve: Sequence[str], *flags: str) -> Round:
     """One round against `minamoto serve` on a store."""
     with minamoto(made, *serve, environ={"MINAMOTO_METRICS_TOKEN": METRICS_TOKEN}) as (port, pid):
-        taken = load(port, pid, asked, made, *flags)
-        taken = replace(taken, n_batch=batch_of(port))
+        taken, ids = load(port, pid, asked, *flags)
         if "--no-work" not in serve:
-            # The client's own time, then what was still to fold; the look into the journal in between is not ours.
-            rest = time.perf_counter()
             wait_until_folded(made)
-            taken = replace(taken, finished_s=taken.took_s + time.perf_counter() - rest)
-        return taken
+            taken = replace(taken, finished_s=time.time() - taken.started_at)
+        return replace(taken, n_batch=batch_of(port), missing=lost(made, ids))
 
 
 def wait_until_folded(made: machine.Store) -> None:
@@ -183,7 +179,8 @@ def compared(kind: str, asked: argparse.Namespace, made: machine.Store | None) -
     port = free_port()
     environ = {"MINAMOTO_DATABASE_URL": made.url} if made else {}
     with server([str(PARTS / "plain.py"), kind, str(port)], port, environ) as pid:
-        return load(port, pid, asked, made)
+        taken, ids = load(port, pid, asked)
+        return replace(taken, missing=lost(made, ids)) if made else taken
 
 
 @dataclass(frozen=True, slots=True)

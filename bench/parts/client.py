@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--acked", type=Path, help="write the ids of the hits that were answered with 204 here")
     asked = parser.parse_args()
     run = Run(asked)
-    started = time.perf_counter()
+    started, started_at = time.perf_counter(), time.time()
     run.paced() if asked.per_s else run.closed()
     took = time.perf_counter() - started
     if asked.acked:
@@ -252,6 +252,7 @@ def main() -> None:
                 "n_errors": run.n_errors,
                 "statuses": run.statuses,
                 "took_s": took,
+                "started_at": started_at,
                 "cpu_s": used.ru_utime + used.ru_stime,
             }
         )
