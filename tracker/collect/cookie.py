@@ -21,7 +21,7 @@ MAX_AGE_S = 395 * 86_400  # Chrome's limit is 400 days
 # shop.github.io the site is shop.github.io.
 SUFFIXES = TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
 
-# A name of 253 characters, scheme and port. What is longer is no origin; cut, it could become another one.
+# A name of 253 characters, scheme and port. What is longer is no origin, and nothing to remember.
 _LONGEST = 300
 _NAME = r"(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?|\[[0-9a-f:.]+\]"
 _ORIGIN = re.compile(rf"(https?)://({_NAME})(?::\d{{1,5}})?", re.ASCII)
