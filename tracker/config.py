@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     max_hit_age_days: int = Field(7, ge=1, le=365, description="hits from browsers older than this are refused")
     max_beacon_bytes: int = Field(65_536, ge=1_024, le=1_048_576, description="larger beacons are refused")
     fold_interval_s: float = Field(0.25, ge=0.05, le=60, description="how long the work loop rests when no hit waits")
-    fold_batch: int = Field(1_000, ge=1, le=20_000, description="hits folded in one transaction at the most")
+    fold_batch: int = Field(500, ge=1, le=20_000, description="hits folded in one transaction at the most")
     commit_hits: int = Field(512, ge=1, le=10_000, description="hits that share one commit at the most")
     commit_wait_ms: float = Field(
         0,
