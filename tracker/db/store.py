@@ -22,6 +22,9 @@ from tracker.errors import Invalid
 
 Tx = Connection
 BUSY_TIMEOUT_MS = 30_000
+# A server that is cut off is noticed within half a minute, and not when TCP gives up, a quarter of an hour later.
+# https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS, read 2026-11-22.
+PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
 MOST_LOG_PAGES = 16_384  # 64 MiB
 TURNS: WeakKeyDictionary[Engine, "Turn"] = WeakKeyDictionary()
 TURNS_GUARD = Lock()
@@ -39,7 +42,11 @@ def connect(url: str, *, synchronous: str = "FULL") -> Engine:
         raise Invalid("MINAMOTO_DATABASE_URL is not a database URL; write sqlite:///minamoto.sqlite3") from error
     if parsed.get_backend_name() == "postgresql":
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, pool_size=10, hide_parameters=True
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=10,
+            hide_parameters=True,
+            connect_args={name: value for name, value in PATIENCE.items() if name not in parsed.query},
         )
     if parsed.get_backend_name() != "sqlite":
         raise Invalid(f"{parsed.get_backend_name()} is not supported; use SQLite or PostgreSQL")
