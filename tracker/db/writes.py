@@ -36,6 +36,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    true,
     type_coerce,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -130,12 +131,23 @@ def has_one_writer(of: Tx | Engine) -> bool:
     return of.dialect.name != "postgresql"
 
 
+def plan_anew(tx: Tx) -> None:
+    """Have each statement of this transaction planned for the tables as they are, and rows looked up by index.
+
+    PostgreSQL keeps the plans of a connection's prepared statements, and of its foreign keys. One made while a table
+    was small reads all of it, until the table is next analysed, however much came in since.
+    """
+    if is_postgresql(tx):
+        tx.connection.driver_connection.prepare_threshold = None  # type: ignore[union-attr]
+        tx.exec_driver_sql("SET LOCAL enable_seqscan = off")
+
+
 def is_postgresql(on: On) -> bool:
     """Whether a query is for PostgreSQL; the others are for SQLite."""
     return (on if isinstance(on, str) else on.dialect.name) == "postgresql"
 
 
-def as_one(values: Iterable[int | str] | Iterable[Sequence[int]]) -> str:
+def as_one(values: Iterable[int | str] | Iterable[Sequence[int | str]]) -> str:
     """Any number of values as one parameter."""
     return encode(list(values)).decode()
 
@@ -155,18 +167,33 @@ def listed(on: On, values: Iterable[int | str] | BindParameter[str]) -> FromClau
     return func.json_each(given).table_valued("value")
 
 
-def listed_rows(on: On, rows: Iterable[Sequence[int]] | BindParameter[str], names: Sequence[str]) -> FromClause:
-    """Rows of whole numbers as a table with these column names."""
+def listed_rows(
+    on: On, rows: Iterable[Sequence[int]] | BindParameter[str], names: Sequence[str], *, words: Sequence[str] = ()
+) -> FromClause:
+    """Rows of whole numbers, and of text in the columns `words`, as a table with these column names."""
     given = rows if isinstance(rows, BindParameter) else literal(as_one(rows), Text)
-    cells: list[ColumnElement[int]]
+    kinds: list[Any] = [Text if name in words else BigInteger for name in names]
+    cells: list[ColumnElement[Any]]
     if is_postgresql(on):
         each = func.json_array_elements(cast(given, postgresql.JSON))
         whole = each.table_valued(column("value", postgresql.JSON)).c.value
-        cells = [cast(whole.op("->>")(literal_column(str(place))), BigInteger) for place in range(len(names))]
+        texts = [whole.op("->>", return_type=Text())(literal_column(str(place))) for place in range(len(names))]
+        cells = [text if kind is Text else cast(text, kind) for text, kind in zip(texts, kinds, strict=True)]
     else:
         whole = func.json_each(given).table_valued("value").c.value
-        cells = [func.json_extract(whole, f"$[{place}]", type_=BigInteger) for place in range(len(names))]
+        cells = [func.json_extract(whole, f"$[{place}]", type_=kind) for place, kind in enumerate(kinds)]
     return select(*[cell.label(name) for name, cell in zip(names, cells, strict=True)]).subquery()
+
+
+def each_found(on: On, wanted: FromClause, query: Select[Any]) -> Select[Any]:
+    """What a query finds for each row of `wanted`, which its conditions name: looked up one by one, by index.
+
+    Left to itself, PostgreSQL reads the whole table where it has not counted its rows lately.
+    """
+    if is_postgresql(on):
+        one = query.correlate(wanted).offset(0).lateral()
+        return select(*one.c).select_from(wanted.join(one, true()))
+    return query.select_from(wanted)
 
 
 def among(on: On, of: Column[Any], values: Iterable[int | str] | BindParameter[str]) -> ColumnElement[bool]:
@@ -240,7 +267,7 @@ def or_replace(table: Table, names: Sequence[str]) -> str:
     return f"ON CONFLICT ({', '.join(key)}) DO " + (f"UPDATE SET {', '.join(rest)}" if rest else "NOTHING")
 
 
-def read(tx: Tx, query: Select[Any], given: Iterable[int | str] | Iterable[Sequence[int]] = ()) -> list[Any]:
+def read(tx: Tx, query: Select[Any], given: Iterable[int | str] | Iterable[Sequence[int | str]] = ()) -> list[Any]:
     """The rows of a query, whose columns are whole numbers and plain words, in its order.
 
     query  one that is kept, for SQLite has another built of it

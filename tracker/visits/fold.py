@@ -15,13 +15,13 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, func, select
 
 from tracker.channels.rules import classify
 from tracker.clock import MILLISECOND, local_day
 from tracker.db.schema import hits, touchpoints, visit_hits, visits
 from tracker.db.store import Tx
-from tracker.db.writes import GIVEN, as_one, drop, listed_rows, put, raw, read
+from tracker.db.writes import GIVEN, as_one, drop, each_found, listed_rows, put, raw, read
 from tracker.ids import derive
 from tracker.urls import EXCLUDED_REFERRERS, Arrival, read_arrival
 from tracker.visits.agents import Agent, agents_of, read_agent
@@ -230,15 +230,13 @@ def visits_near(dialect: str) -> Select[Any]:
     last = (
         select(func.max(raw(dialect, before.c.started_at)))
         .where(before.c.visitor_no == wanted.c.visitor_no, raw(dialect, before.c.started_at) < wanted.c.at_ms)
+        .correlate_except(before)
         .scalar_subquery()
     )
     started, ended = raw(dialect, visits.c.started_at), raw(dialect, visits.c.ended_at)
     since = func.coalesce(last, wanted.c.at_ms)
-    return (
-        select(visits.c.visitor_no, visits.c.visit_id, started, ended)
-        .select_from(wanted)
-        .join(visits, and_(visits.c.visitor_no == wanted.c.visitor_no, started >= since))
-    )
+    query = select(visits.c.visitor_no, visits.c.visit_id, started, ended)
+    return each_found(dialect, wanted, query.where(visits.c.visitor_no == wanted.c.visitor_no, started >= since))
 
 
 def hits_since(tx: Tx, since: Mapping[int, int]) -> Iterable[Sequence[Any]]:
@@ -252,13 +250,15 @@ def hits_since(tx: Tx, since: Mapping[int, int]) -> Iterable[Sequence[Any]]:
 def visit_hits_since(dialect: str) -> Select[Any]:
     """The query of hits_since, of GIVEN (visitor's number, instant)."""
     wanted = listed_rows(dialect, GIVEN, ("visitor_no", "since_ms"))
-    of_visitor = visit_hits.c.visitor_no == wanted.c.visitor_no
-    return (
+    query = (
         select(visit_hits.c.visitor_no, visit_hits.c.visit_id, *[raw(dialect, column) for column in COLUMNS])
-        .select_from(wanted)
-        .join(visit_hits, and_(of_visitor, raw(dialect, visit_hits.c.occurred_at) >= wanted.c.since_ms))
-        .join(hits, hits.c.seq == visit_hits.c.hit_seq)
+        .select_from(visit_hits.join(hits, hits.c.seq == visit_hits.c.hit_seq))
+        .where(
+            visit_hits.c.visitor_no == wanted.c.visitor_no,
+            raw(dialect, visit_hits.c.occurred_at) >= wanted.c.since_ms,
+        )
     )
+    return each_found(dialect, wanted, query)
 
 
 def cut_visits(own: Sequence[FoldedHit], rules: SiteRules) -> list[list[FoldedHit]]:

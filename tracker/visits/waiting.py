@@ -18,7 +18,19 @@ from sqlalchemy import Select, select
 from tracker.clock import from_ms
 from tracker.db.schema import hits, hits_waiting, visitors
 from tracker.db.store import Tx
-from tracker.db.writes import GIVEN, among, drop, insert_new, lock, raw, read, skip_claimed
+from tracker.db.writes import (
+    GIVEN,
+    among,
+    drop,
+    each_found,
+    insert_new,
+    listed_rows,
+    lock,
+    plan_anew,
+    raw,
+    read,
+    skip_claimed,
+)
 from tracker.visits.agents import Agent, known_agents
 
 
@@ -98,6 +110,7 @@ def hit_of(row: Row, visitor_no: int | None) -> FoldedHit:
 
 def claim(tx: Tx, limit: int) -> list[int]:
     """The seqs of up to `limit` waiting hits, oldest first; held against other workers until the transaction ends."""
+    plan_anew(tx)
     return [seq for (seq,) in read(tx, oldest_waiting(tx.dialect.name, limit))]
 
 
@@ -146,16 +159,12 @@ def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], 
     keys = {(row[1], row[-1]) for row in rows if row[-1]}
     if not keys:
         return {}, frozenset()
-    # A site's number is a plain IN, for the index begins with it and there are few.
-    sites = sorted({site_id for site_id, _ in keys})
-    query = numbers_of(tx.dialect.name, tuple(sites))
-    wanted = sorted({visitor_id for _, visitor_id in keys})
+    query, wanted = numbers_of(tx.dialect.name), sorted(keys)
     numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query, wanted)}
     missing = sorted(keys - numbers.keys())
     made = insert_new(tx, visitors, ("site_id", "visitor_id"), missing)
     if missing:
         numbers = {(site_id, visitor_id): number for number, site_id, visitor_id in read(tx, query, wanted)}
-    numbers = {key: number for key, number in numbers.items() if key in keys}
     new = frozenset(number for key, number in numbers.items() if key in made)
     held = sorted(set(numbers.values()) - new)
     if held:
@@ -164,9 +173,10 @@ def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], 
     return numbers, new
 
 
-@lru_cache(maxsize=64)
-def numbers_of(dialect: str, site_ids: tuple[int, ...]) -> Select[Any]:
-    """The query of number_visitors: the numbers of GIVEN visitor ids of these sites."""
-    return select(visitors.c.visitor_no, visitors.c.site_id, visitors.c.visitor_id).where(
-        visitors.c.site_id.in_(site_ids), among(dialect, visitors.c.visitor_id, GIVEN)
-    )
+@lru_cache(maxsize=2)
+def numbers_of(dialect: str) -> Select[Any]:
+    """The query of number_visitors, of GIVEN (site, visitor id)."""
+    wanted = listed_rows(dialect, GIVEN, ("site_id", "visitor_id"), words=("visitor_id",))
+    query = select(visitors.c.visitor_no, visitors.c.site_id, visitors.c.visitor_id)
+    same = (visitors.c.site_id == wanted.c.site_id, visitors.c.visitor_id == wanted.c.visitor_id)
+    return each_found(dialect, wanted, query.where(*same))
