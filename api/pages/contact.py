@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import format_date, gettext
 
 from api.context import here
+from api.languages import chosen
 from api.pages.contacts import offset_asked, page_of
 from api.pages.frame import Note, site_seen
 from api.pages.routes import routes
@@ -163,7 +164,7 @@ def contact(contact_id: str) -> ResponseReturnValue:
 
 def day_shown(day: str | None) -> str:
     """A day as the reader writes it; '' for none."""
-    return "" if day is None else format_date(date.fromisoformat(day))
+    return "" if day is None else format_date(date.fromisoformat(day), "y年M月d日" if chosen() == "ja" else "d MMM y")
 
 
 def contact_shown(who: Contact, fields: Fields, deals: Sequence[ShownDeal]) -> ShownContact:

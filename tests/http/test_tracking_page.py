@@ -54,6 +54,7 @@ def test_hits_set_aside_are_told_with_their_error_and_what_to_do(client: FlaskCl
     assert "1 hit could not be processed and was set aside." in page
     assert "<code>minamoto rebuild</code>" in page
     assert "<code>&lt;b&gt;Error</code>" in page
+    assert "Every hit is in the reports." not in page
 
 
 @pytest.mark.parametrize(("language", "nothing"), [("en", "Nothing to do."), ("ja", "対応は不要です。")])
