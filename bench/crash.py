@@ -324,6 +324,11 @@ def power_cut(asked: argparse.Namespace) -> Found:
                 single.until(lambda sender: sender.answers[204] >= 50, 60)
                 wrong += single.settle()
                 flushed, unflushed = answered_after_flush(watch.events())
+                n_flushes, n_single = watch.events().count("S"), single.sender.answers[204]
+                server.stop()
+                # Many at once, and the fold beside, which writes the log back into the file.
+                server = Killable(made, environ={**watch.environ, "MINAMOTO_SQLITE_SYNCHRONOUS": mode})
+                server.start()
                 load = Load(server.port, asked.seed + 7, connections=asked.connections)
                 load.until(lambda sender: sender.n_acked_hits >= 3_000, 60)
                 server.kill()
@@ -332,11 +337,9 @@ def power_cut(asked: argparse.Namespace) -> Found:
                 there = {hit.hit_id for _, hit in derived.journal(watch.left.open())}
             acked = single.sender.acked | load.sender.acked
             lost = sum(hit_id not in there for hit_id in acked)
-            n_beacons = load.sender.answers[204] + single.sender.answers[204]
-            n_flushes = watch.events().count("S")
             said.append(
                 f"{mode}: {flushed} of {flushed + unflushed} answers after a flush of their own, {n_flushes} flushes"
-                f" for {n_beacons} answered beacons, a power cut loses {lost} of {len(acked)} acknowledged hits"
+                f" for {n_single} beacons one after the other; a power cut loses {lost} of {len(acked):,} hits"
             )
             if mode == "FULL" and (lost or unflushed or not flushed):
                 wrong.append("with FULL, answers went out before a flush of the disk")

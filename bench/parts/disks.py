@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,10 +29,12 @@ class Disk:
         self.device = Path(os.path.realpath(f"/sys/dev/block/{self._number()}")).name
 
     def unmount(self) -> None:
-        """Unmount it, however busy."""
-        subprocess.run(["umount", self.mounted], check=False, stderr=subprocess.DEVNULL)
-        if os.path.ismount(self.mounted):
-            run("umount", "--lazy", self.mounted)
+        """Unmount it, for good: a disk that is only hidden would be written to behind the back of the next mount."""
+        for _ in range(100):
+            if subprocess.run(["umount", self.mounted], check=False, capture_output=True).returncode == 0:
+                return
+            time.sleep(0.1)
+        raise OSError(f"{self.mounted} stays in use")
 
     def fill(self, left: int) -> None:
         """Fill it but for some bytes."""
@@ -44,8 +47,15 @@ class Disk:
         (self.mounted / "ballast").unlink()
 
     def break_(self) -> None:
-        """An error of the disk: from now on it is read-only, also for who has files open."""
-        Path(f"/sys/fs/ext4/{self.device}/trigger_fs_error").write_text("a disk error made by a test\n")
+        """An error of the disk: from now on it is read-only, also for who has files open.
+
+        Frozen for that moment: a flush in flight when ext4 stops may be told as done and be lost, whoever asked for it.
+        """
+        run("fsfreeze", "--freeze", self.mounted)
+        try:
+            Path(f"/sys/fs/ext4/{self.device}/trigger_fs_error").write_text("a disk error made by a test\n")
+        finally:
+            run("fsfreeze", "--unfreeze", self.mounted)
 
     def repair(self) -> None:
         """Unmount, check and mount it again."""

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -65,6 +66,8 @@ static void keep(int fd, const char *name) {
     snprintf(from, sizeof from, "/proc/self/fd/%d", fd);
     pthread_mutex_lock(&guard);
     int in = open_(from, O_RDONLY), out = open_(path, O_WRONLY | O_CREAT, 0644);
+    /* Another process may be keeping the same file: the later copy must win. */
+    if (out >= 0 && flock(out, LOCK_EX)) abort();
     static char buffer[1 << 20];
     off_t at = 0;
     ssize_t n = 0;
