@@ -28,5 +28,5 @@ def test_a_server_that_is_cut_off_is_noticed_soon(store_url: str) -> None:
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "not a url", "sqlite"])
 def test_another_database_is_refused_in_words(url: str) -> None:
-    with pytest.raises(Invalid, match="database|SQLite"):
+    with pytest.raises(Invalid, match=r"database|SQLite"):
         connect(url)
