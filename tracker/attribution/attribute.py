@@ -7,9 +7,10 @@ again, or in another order, gives the same rows. Credits are not stored; models 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import Integer, and_, bindparam, delete, insert, or_, select
 
 from tracker.attribution.path import Touch, path_of
 from tracker.clock import local_day
@@ -25,7 +26,7 @@ from tracker.db.schema import (
     touchpoints,
 )
 from tracker.db.store import Tx
-from tracker.db.writes import chunks, lock, upsert
+from tracker.db.writes import GIVEN, among, as_one, chunks, has_one_writer, lock, upsert
 from tracker.ids import derive
 from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, EntryKind
 
@@ -61,7 +62,10 @@ class Conversion:
 def attribute(tx: Tx, site_id: int, timezone: str, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
     """Derive anew the conversions and paths of these contacts, of these deals, and of the deals the contacts are on."""
     people = sorted(set(contact_ids))
-    concerned = hold(tx, site_id, people, set(deal_ids))
+    deal_ids = set(deal_ids)
+    if not people and not deal_ids:
+        return
+    concerned = hold(tx, site_id, people, deal_ids)
     found = [conversion for some in chunks(people) for conversion in of_contacts(tx, some)]
     found += [conversion for some in chunks(sorted(concerned)) for conversion in of_deals(tx, site_id, some)]
     store(tx, site_id, timezone, found, people, sorted(concerned))
@@ -75,6 +79,8 @@ def hold(tx: Tx, site_id: int, people: Sequence[str], deal_ids: set[str]) -> set
     """
     known: set[str] | None = None
     concerned = deal_ids | deals_of(tx, site_id, people)
+    if has_one_writer(tx):
+        return concerned
     while known != concerned:
         known = concerned
         for some in chunks(sorted(set(people) | people_on(tx, site_id, known))):
@@ -103,22 +109,28 @@ def people_on(tx: Tx, site_id: int, deal_ids: Iterable[str]) -> set[str]:
 
 def deals_of(tx: Tx, site_id: int, people: Sequence[str]) -> set[str]:
     """The deals these contacts are on: named by the CRM, or, where it names nobody, by their company."""
-    found: set[str] = set()
-    for some in chunks(people):
-        found |= set(tx.execute(select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id.in_(some))).scalars())
-        found |= set(
-            tx.execute(
-                select(deals.c.deal_id)
-                .join(contacts, contacts.c.company_domain == deals.c.company_domain)
-                .where(
-                    deals.c.site_id == site_id,
-                    contacts.c.site_id == site_id,
-                    contacts.c.contact_id.in_(some),
-                    deals.c.deal_id.not_in(select(deal_contacts.c.deal_id)),
-                )
-            ).scalars()
+    if not people:
+        return set()
+    query = deals_of_given(tx.dialect.name)
+    return set(tx.execute(query, {"given": as_one(people), "site": site_id}).scalars())
+
+
+@lru_cache(maxsize=2)
+def deals_of_given(dialect: str) -> Any:
+    """The query of deals_of, of GIVEN contacts and the site."""
+    site = bindparam("site", type_=Integer)
+    of_company = (
+        select(deals.c.deal_id)
+        .join(contacts, contacts.c.company_domain == deals.c.company_domain)
+        .where(
+            deals.c.site_id == site,
+            contacts.c.site_id == site,
+            among(dialect, contacts.c.contact_id, GIVEN),
+            deals.c.deal_id.not_in(select(deal_contacts.c.deal_id)),
         )
-    return found
+    )
+    named = select(deal_contacts.c.deal_id).where(among(dialect, deal_contacts.c.contact_id, GIVEN))
+    return named.union_all(of_company)
 
 
 def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
@@ -205,25 +217,36 @@ def colleagues(tx: Tx, site_id: int, company_domain: str) -> list[str]:
     return list(tx.execute(query.order_by(contacts.c.contact_id)).scalars())
 
 
-def touches_of(tx: Tx, people: Sequence[str]) -> dict[str, list[Mapping[Any, Any]]]:
-    """Per contact its touchpoints: the visits of its browsers while they were its own, and what was no web visit."""
+def touches_of(
+    tx: Tx, people: Sequence[str], told: tuple[str, ...] = tuple(touchpoints.c.keys())
+) -> dict[str, list[Mapping[Any, Any]]]:
+    """Per contact its touchpoints: the visits of its browsers while they were its own, and what was no web visit.
+
+    told  the columns that the rows have, besides `whose`
+    """
     found: dict[str, list[Mapping[Any, Any]]] = {}
-    for some in chunks(people):
-        linked = (
-            select(links.c.contact_id.label("whose"), touchpoints)
-            .join(touchpoints, touchpoints.c.visitor_no == links.c.visitor_no)
-            .where(
-                links.c.contact_id.in_(some),
-                touchpoints.c.contact_id.is_(None),
-                or_(links.c.from_at.is_(None), touchpoints.c.occurred_at >= links.c.from_at),
-                or_(links.c.to_at.is_(None), touchpoints.c.occurred_at < links.c.to_at),
-            )
-        )
-        own = select(touchpoints.c.contact_id.label("whose"), touchpoints).where(touchpoints.c.contact_id.in_(some))
-        for query in (linked, own):
-            for row in tx.execute(query).mappings():
-                found.setdefault(row["whose"], []).append(row)
+    if people:
+        for row in tx.execute(touches_of_given(tx.dialect.name, told), {"given": as_one(people)}).mappings():
+            found.setdefault(row["whose"], []).append(row)
     return found
+
+
+@lru_cache(maxsize=8)
+def touches_of_given(dialect: str, told: tuple[str, ...]) -> Any:
+    """The query of touches_of, of GIVEN contacts."""
+    columns = [touchpoints.c[name] for name in told]
+    linked = (
+        select(links.c.contact_id.label("whose"), *columns)
+        .join(touchpoints, touchpoints.c.visitor_no == links.c.visitor_no)
+        .where(
+            among(dialect, links.c.contact_id, GIVEN),
+            touchpoints.c.contact_id.is_(None),
+            or_(links.c.from_at.is_(None), touchpoints.c.occurred_at >= links.c.from_at),
+            or_(links.c.to_at.is_(None), touchpoints.c.occurred_at < links.c.to_at),
+        )
+    )
+    own = select(touchpoints.c.contact_id.label("whose"), *columns)
+    return linked.union_all(own.where(among(dialect, touchpoints.c.contact_id, GIVEN)))
 
 
 def store(
@@ -236,7 +259,7 @@ def store(
 ) -> None:
     """Replace the conversions and paths of these contacts and deals by those found."""
     everybody = sorted({person for conversion in found for person in conversion.people} | set(people))
-    touches = touches_of(tx, everybody)
+    touches = touches_of(tx, everybody, ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT))
     lead_days = {
         contact_id: lead_day
         for some in chunks(everybody)
