@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Select, func, select
 
 from tracker.channels.rules import classify
-from tracker.clock import MILLISECOND, local_day
+from tracker.clock import MILLISECOND, from_ms, local_day
 from tracker.db.schema import hits, touchpoints, visit_hits, visits
 from tracker.db.store import Tx
 from tracker.db.writes import GIVEN, as_one, drop, each_found, listed_rows, put, raw, read
@@ -31,6 +31,7 @@ from tracker.vocabulary import NOT_SET, Device, HitKind, Origin, TouchKind
 
 NO_VISITS: Mapping[int, str] = MappingProxyType({})
 WEB_KINDS = (HitKind.PAGE, HitKind.FORM, HitKind.IDENTIFY, HitKind.EVENT)
+MINUTE_MS = 60_000
 # A crawler's word, and a developer's headless browser's: from this very machine it is a test and no crawler.
 AUTOMATION = ("HeadlessChrome",)
 VISIT = ("visit_id", "site_id", "visitor_no", "started_at", "ended_at", "n_hits", "n_pages", "bot")
@@ -146,7 +147,7 @@ def fold_visitors(
         stood = Counter(own.visit_of.values()) if own.visit_of else {}
         for visit in cut_visits(own.hits, rules):
             first = visit[0]
-            visit_id = visit_id_of(first)
+            visit_id = visit_id_of(first.site_id, first.hit_id)
             n_stood = stood.pop(visit_id, 0)
             new = [hit for hit in visit if own.visit_of.get(hit.seq) != visit_id] if n_stood else visit
             if not new and n_stood == len(visit):
@@ -322,9 +323,16 @@ def visit_row(visit_id: str, visit: Sequence[FoldedHit], bot: str | None) -> tup
     return (visit_id, first.site_id, first.visitor_no, first.at_ms, visit[-1].at_ms, len(visit), n_pages, bot)
 
 
-def visit_id_of(first: FoldedHit) -> str:
+@lru_cache(maxsize=8_192)
+def visit_id_of(site_id: int, hit_id: str) -> str:
     """A visit's id follows from its first hit."""
-    return derive("visit", first.site_id, first.hit_id)
+    return derive("visit", site_id, hit_id)
+
+
+@lru_cache(maxsize=8_192)
+def day_of(minute: int, zone: str) -> str:
+    """The day in a zone of a minute since 1970. Clocks are put forward and back at whole minutes."""
+    return local_day(from_ms(minute * MINUTE_MS), zone)
 
 
 def touch_row(visit_id: str, hit: FoldedHit, rules: SiteRules, agent: Agent) -> tuple[Any, ...]:
@@ -338,7 +346,7 @@ def touch_row(visit_id: str, hit: FoldedHit, rules: SiteRules, agent: Agent) -> 
         hit.visitor_no,
         None,
         hit.at_ms,
-        local_day(hit.occurred_at, rules.timezone),
+        day_of(hit.at_ms // MINUTE_MS, rules.timezone),
         *came_by(hit.url, hit.referrer, rules.hosts),
         agent.device if agent.text else Device.OTHER.value,
         agent.browser,
@@ -372,10 +380,12 @@ def came_by(url: str, referrer: str | None, hosts: tuple[str, ...]) -> tuple[Any
 def warm(ahead: Ahead, sites: Callable[[int], SiteRules]) -> None:
     """Work out what the fold of these rows will ask for, so that it finds the answers ready."""
     for row in ahead.rows.values():
-        hosts = sites(row[1]).hosts
-        _, other_site = brought_by(row[6], row[7], hosts)
-        if other_site is not None or "?" in row[6] or not row[7]:
-            came_by(row[6], row[7], hosts)
+        site = sites(row[1])
+        _, other_site = brought_by(row[6], row[7], site.hosts)
+        if other_site is not None or "?" in row[6] or not row[7]:  # it may begin a visit
+            came_by(row[6], row[7], site.hosts)
+            visit_id_of(row[1], row[2])
+            day_of(row[5] // MINUTE_MS, site.timezone)
         text = row[8] or ""
         if text not in ahead.agents:
             read_agent(text)
