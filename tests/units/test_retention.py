@@ -223,9 +223,9 @@ def test_a_longer_period_stops_pruning_and_takes_nothing_back(world: World) -> N
 
 
 def test_a_year_is_pruned_day_by_day_and_every_figure_stays(world: World) -> None:
+    world.send("v0", [world.hit(START + 100 * DAY, "/contact", kind="form", identifiers={"email": "a@kyoto.example"})])
     for n in range(0, 365, 5):
         visit(world, f"v{n % 3}", START + n * DAY, n=2)
-    world.send("v0", [world.hit(START + 100 * DAY, "/contact", kind="form", identifiers={"email": "a@kyoto.example"})])
     world.fold()
     with reading(world.store) as tx:
         before = tx.execute(select(touchpoints).order_by(touchpoints.c.touchpoint_id)).all()
@@ -233,7 +233,7 @@ def test_a_year_is_pruned_day_by_day_and_every_figure_stays(world: World) -> Non
     for n in range(0, 360, 30):
         prune_to(world.store, MIDNIGHT + n * DAY, 50)
     prune_to(world.store, MIDNIGHT + 364 * DAY, 50)
-    assert kinds(world.store).count("page") <= 2
+    assert kinds(world.store) == ["form", "page", "page"]
     with begin(world.store) as tx:
         rebuild(tx, 50)
         assert tx.execute(select(touchpoints).order_by(touchpoints.c.touchpoint_id)).all() == before

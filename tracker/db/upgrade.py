@@ -4,9 +4,8 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection, Engine, inspect, text
 
 from tracker.errors import Unready
 
@@ -32,8 +31,11 @@ def revision(engine: Engine) -> str | None:
 
 
 def revision_in(tx: Connection) -> str | None:
-    """The revision that a transaction sees."""
-    return MigrationContext.configure(tx).get_current_revision()
+    """The revision that a transaction sees; read without Alembic, which would log each time."""
+    if not inspect(tx).has_table("alembic_version"):
+        return None
+    found: str | None = tx.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return found
 
 
 def upgrade(engine: Engine, to: str = "head") -> None:
