@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from tracker.access.sites import Site
 from tracker.attribution.attribute import deals_of, touches_of
@@ -247,10 +247,17 @@ def hit_items(tx: Tx, own: Sequence[Visit]) -> list[JourneyItem]:
     """What was done in the visits."""
     found: list[JourneyItem] = []
     for some in chunks(visit.visit_id for visit in own):
+        within = and_(
+            visit_hits.c.visitor_no == visits.c.visitor_no,  # there is an index by visitor and time
+            visit_hits.c.occurred_at.between(visits.c.started_at, visits.c.ended_at),
+            visit_hits.c.visit_id == visits.c.visit_id,
+        )
         query = (
-            select(visit_hits.c.visit_id, hits)
+            select(visits.c.visit_id, hits)
+            .select_from(visits)
+            .join(visit_hits, within)
             .join(hits, hits.c.seq == visit_hits.c.hit_seq)
-            .where(visit_hits.c.visit_id.in_(some))
+            .where(visits.c.visit_id.in_(some))
         )
         for row in tx.execute(query).mappings():
             found.append(hit_item(row, row["visit_id"]))
