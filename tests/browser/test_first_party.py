@@ -326,15 +326,16 @@ def test_a_week_between_two_visits_makes_no_second_visitor(
         website.put("/", at="", prefix="/tea")
         block = block_of("first-party.md", "nginx").replace("http://127.0.0.1:8000", live.origin)
         with closing(Nginx(tmp_path, site=website.origin, block=block)) as nginx:
-            page.goto(nginx.at("/?gclid=Cj0", "https"))
-            settled_at = "(JSON.parse(sessionStorage._mnm || '[[1]]')[0].length === 0)"
-            page.wait_for_function(settled_at)
+            with page.expect_response("**/m/e") as taken:
+                page.goto(nginx.at("/?gclid=Cj0", "https"))
+            assert taken.value.status == 204
             assert days_left(page.context) > 394
             page.goto("about:blank")
             days_go_by(page.context, 10)
             live.clock.at += timedelta(days=10)
-            page.goto(nginx.at("/", "https"))
-            page.wait_for_function(settled_at)
+            with page.expect_response("**/m/e") as taken:
+                page.goto(nginx.at("/", "https"))
+            assert taken.value.status == 204
         live.fold()
         with reading(store) as tx:
             told = tx.execute(select(func.count(), func.count(visits.c.visitor_no.distinct())).select_from(visits))
