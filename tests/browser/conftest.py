@@ -9,11 +9,11 @@ For the tests of the snippet also two small servers, `website` and `collector`, 
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
 
 from tests.browser.origins import Collector, Website
 
@@ -63,6 +63,10 @@ def new_context(chromium: Browser) -> Iterator[NewContext]:
 
     yield make
     for context in contexts:
+        # Closed on the way from one page to another, it may never close.
+        for page in context.pages:
+            with suppress(Error):
+                page.goto("about:blank", timeout=5_000)
         context.close()
 
 

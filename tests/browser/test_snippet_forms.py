@@ -330,6 +330,7 @@ def test_a_form_counts_even_if_the_page_goes_in_the_same_moment(
         return told;
     }""")
     assert [json.loads(body)["hits"][0]["kind"] for body in told] == ["form"]
+    page.wait_for_url("**/thanks*")
 
 
 def test_a_late_form_counts(page: Page, website: Website, collector: Collector) -> None:
