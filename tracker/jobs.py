@@ -85,7 +85,7 @@ def prune_journal(engine: Engine, settings: Settings) -> int:
 
 JOBS = (
     # Small batches cost almost as much as large ones: what comes meanwhile is folded together.
-    Job("fold hits", fold_hits, pause_s=0.1, is_full=lambda done, settings: done >= settings.fold_batch),
+    Job("fold hits", fold_hits, pause_s=0.2, is_full=lambda done, settings: done >= settings.fold_batch),
     Job("tidy the log", tidy_log),
     Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
 )
