@@ -252,11 +252,15 @@ def report_source(form: str, key: str, **asked: str | None) -> None:
 def rebuild() -> None:
     """Derive visits, people, deals and credit anew from the journal and the CRM's changes, under today's rules."""
     from tracker.rebuild import rebuild as run
+    from tracker.visits.park import parked
 
     engine = store()
     with bar("hits folded") as moved, begin(engine) as tx:
         n = run(tx, settings().fold_batch, moved)
+        held = parked(tx)
     click.echo(f"hits folded: {n}")
+    for error, n_held in held.by_error:
+        click.echo(f"hits parked, for they cannot be folded: {n_held} ({error})")
 
 
 @contextmanager
