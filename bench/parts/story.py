@@ -41,6 +41,7 @@ CRAWLERS = (
 )
 REFUSED = ("foreign_host", "opted_out", "prefetch", "unknown_site", "malformed", "too_large", "too_old")
 OLD_PAGE = "/left-open-for-days"  # of hits that are too old beside others that are not
+CAMPAIGNS = 900  # of each kind
 BACKLOG = 1_500  # people who are on the site at the same time
 
 
@@ -181,17 +182,22 @@ class Story:
             visit, at = self.visit(browser, at, ARRIVALS, self.weights)
             found.append(visit)
             if self.dice.random() < 0.05:  # an ad clicked in the middle of a visit begins another
-                again, at = self.visit(browser, at + 2 * MINUTE, TAGGED, None)
+                again, at = self.visit(browser, at + 2 * MINUTE, TAGGED, None, CAMPAIGNS)
                 found.append(again)
             at += 45 * MINUTE + int(self.dice.expovariate(1 / (10 * HOUR)))
             if at > self.base_ms - 3 * HOUR:
                 break
         return found
 
-    def visit(self, browser: int, at: int, arrivals: tuple[Any, ...], weights: list[int] | None) -> tuple[Visit, int]:
-        """One visit and when its last hit was. A reload and an event belong to it like any page."""
+    def visit(
+        self, browser: int, at: int, arrivals: tuple[Any, ...], weights: list[int] | None, first: int = 1
+    ) -> tuple[Visit, int]:
+        """One visit and when its last hit was. A reload and an event belong to it like any page.
+
+        first  of the CAMPAIGNS that it may have come by: the same one twice within a visit would begin no other
+        """
         _, _, referrer, tags, channel = self.dice.choices(arrivals, weights)[0]
-        n = self.dice.randrange(1, 900)
+        n = self.dice.randrange(first, first + CAMPAIGNS - 1)
         page = self.dice.choice(PAGES)
         url = page + ("?" + tags.format(n=n) if tags else "")
         visit = Visit(browser, at, channel, [self.hit(at, "page", url, referrer.format(n=n))])
