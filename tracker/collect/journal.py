@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
-from itertools import chain
 from typing import Any, Self
 
 import msgspec
@@ -15,16 +14,15 @@ from msgspec import Struct
 
 from tracker.clock import local_day, to_ms
 from tracker.collect.payload import Hit
-from tracker.db.schema import refusals
+from tracker.db.schema import hits, refusals
 from tracker.db.store import Tx
-from tracker.db.writes import add_up
+from tracker.db.writes import add_up, insert_in_sqlite
 from tracker.vocabulary import Refusal
 
 COLUMNS = """site_id hit_id visitor_id kind origin occurred_at received_at url referrer title user_agent country
     consent details""".split()
 PG_TYPES = "int text text text text bigint bigint text text text text text text text".split()
 NAMES = ", ".join(COLUMNS)
-MOST_ROWS = 256  # in one statement; SQLite binds 32,766 values
 WAIT_IN_SQLITE = "INSERT INTO hits_waiting (seq) SELECT seq FROM hits WHERE seq > ?"
 NEW_IN_SQLITE = "SELECT site_id FROM hits WHERE seq > ?"
 INTO_POSTGRESQL = f"""
@@ -58,25 +56,11 @@ def append_all(tx: Tx, new: Sequence[tuple[int, Hit]]) -> dict[int, int]:
     # There is one writer, so the next numbers are ours; what was there already leaves a gap.
     last: int = tx.exec_driver_sql("SELECT coalesce(max(seq), 0) FROM hits").scalar_one()
     numbered = [(seq, *row) for seq, row in enumerate(rows, last + 1)]
-    while numbered:
-        n = min(MOST_ROWS, 1 << len(numbered).bit_length() - 1)
-        tx.exec_driver_sql(into_sqlite(n), tuple(chain.from_iterable(numbered[:n])))
-        del numbered[:n]
+    insert_in_sqlite(tx, hits, ("seq", *COLUMNS), numbered, "ON CONFLICT DO NOTHING")
     n_new = tx.exec_driver_sql(WAIT_IN_SQLITE, (last,)).rowcount
     if n_new == len(rows):
         return Counter(site_id for site_id, _ in new)
     return Counter(site_id for (site_id,) in tx.exec_driver_sql(NEW_IN_SQLITE, (last,)))
-
-
-@lru_cache(maxsize=16)
-def into_sqlite(n: int) -> str:
-    """The statement that inserts n rows at once.
-
-    One statement a row would hand the interpreter's lock to another thread and wait for it again at each: with a busy
-    event loop beside it that costs ten times the insert. Powers of two, so that the driver keeps few statements.
-    """
-    row = f"({', '.join('?' * (len(COLUMNS) + 1))})"
-    return f"INSERT INTO hits (seq, {NAMES}) VALUES {', '.join([row] * n)} ON CONFLICT DO NOTHING"  # noqa: S608
 
 
 def row_of(site_id: int, hit: Hit) -> tuple[Any, ...]:

@@ -232,11 +232,18 @@ def put(tx: Tx, table: Table, names: Sequence[str], rows: Sequence[tuple[Any, ..
                     document[name] = Raw(document[name].encode())
         tx.exec_driver_sql(put_in_postgresql(table, tuple(names)), (encode(documents).decode(),))
         return
+    insert_in_sqlite(tx, table, tuple(names), rows, or_replace(table, names))
+
+
+def insert_in_sqlite(
+    tx: Tx, table: Table, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]], on_conflict: str
+) -> None:
+    """Insert rows into SQLite, many with one statement; on_conflict is how the statement ends."""
     start = 0
     while start < len(rows):
         n = min(MOST_ROWS, 1 << (len(rows) - start).bit_length() - 1)
         values = tuple(chain.from_iterable(rows[start : start + n]))
-        tx.exec_driver_sql(put_in_sqlite(table, tuple(names), n), values)
+        tx.exec_driver_sql(insert_of(table, names, n, on_conflict), values)
         start += n
 
 
@@ -249,15 +256,15 @@ def put_in_postgresql(table: Table, names: tuple[str, ...]) -> str:
 
 
 @lru_cache(maxsize=256)
-def put_in_sqlite(table: Table, names: tuple[str, ...], n: int) -> str:
-    """The statement that puts n rows.
+def insert_of(table: Table, names: tuple[str, ...], n: int, on_conflict: str) -> str:
+    """The statement that inserts n rows into SQLite.
 
     A statement a row would hand the interpreter's lock to the event loop's thread and wait for it again at each, and
     the database's lock is held meanwhile. Powers of two, so that the driver keeps few statements.
     """
     row = f"({', '.join('?' * len(names))})"
     values = ", ".join([row] * n)
-    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {values} {or_replace(table, names)}"  # noqa: S608
+    return f"INSERT INTO {table.name} ({', '.join(names)}) VALUES {values} {on_conflict}"  # noqa: S608
 
 
 def or_replace(table: Table, names: Sequence[str]) -> str:
