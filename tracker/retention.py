@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, and_, exists, func, or_, select, update
+from sqlalchemy import Engine, exists, func, or_, select, update
 
 from tracker.access.sites import Site, all_sites
 from tracker.clock import EPOCH
 from tracker.db.schema import hits, hits_waiting, identifications, retention, visit_hits, visits
 from tracker.db.store import Tx, begin, reading
 from tracker.db.writes import among, drop, upsert
+from tracker.visits.fold import HITS_OF_VISIT
 
 HITS_AT_A_TIME = 100
 VISITS_AT_A_TIME = 200
@@ -211,15 +212,10 @@ def step_through_visits(tx: Tx, state: State, until: datetime, newest: int, n_hi
 
 def prunable(tx: Tx, visit_ids: Sequence[str], n_hits: int) -> tuple[int, ...]:
     """Up to so many hits of these visits that name nobody."""
-    of_visit = and_(
-        visit_hits.c.visitor_no == visits.c.visitor_no,  # there is an index by visitor and time
-        visit_hits.c.occurred_at.between(visits.c.started_at, visits.c.ended_at),
-        visit_hits.c.visit_id == visits.c.visit_id,
-    )
     query = (
         select(visit_hits.c.hit_seq)
         .select_from(visits)
-        .join(visit_hits, of_visit)
+        .join(visit_hits, HITS_OF_VISIT)
         .where(
             among(tx, visits.c.visit_id, visit_ids),
             ~exists().where(identifications.c.hit_seq == visit_hits.c.hit_seq),

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import select
 
 from tracker.access.sites import Site
 from tracker.attribution.attribute import deals_of, touches_of
@@ -36,6 +36,7 @@ from tracker.deals.ledger import Deal, apply
 from tracker.deals.record import history
 from tracker.errors import NotFound
 from tracker.reports.catalogue import message
+from tracker.visits.fold import HITS_OF_VISIT
 from tracker.vocabulary import Channel, ConversionKind, DealStatus, IdentificationKind, TouchKind
 
 IDENTIFIED = "identified"
@@ -247,15 +248,10 @@ def hit_items(tx: Tx, own: Sequence[Visit]) -> list[JourneyItem]:
     """What was done in the visits."""
     found: list[JourneyItem] = []
     for some in chunks(visit.visit_id for visit in own):
-        within = and_(
-            visit_hits.c.visitor_no == visits.c.visitor_no,  # there is an index by visitor and time
-            visit_hits.c.occurred_at.between(visits.c.started_at, visits.c.ended_at),
-            visit_hits.c.visit_id == visits.c.visit_id,
-        )
         query = (
             select(visits.c.visit_id, hits)
             .select_from(visits)
-            .join(visit_hits, within)
+            .join(visit_hits, HITS_OF_VISIT)
             .join(hits, hits.c.seq == visit_hits.c.hit_seq)
             .where(visits.c.visit_id.in_(some))
         )

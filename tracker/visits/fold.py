@@ -15,7 +15,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, and_, func, select
 
 from tracker.channels.rules import classify
 from tracker.clock import MILLISECOND, from_ms, local_day
@@ -29,6 +29,12 @@ from tracker.visits.boundary import Step, cut
 from tracker.visits.waiting import COLUMNS, NOTHING_AHEAD, Ahead, FoldedHit, hit_of, number_visitors, read_hits
 from tracker.vocabulary import NOT_SET, Device, HitKind, Origin, TouchKind
 
+# A visit's hits, found by the index that there is: by visitor and time.
+HITS_OF_VISIT = and_(
+    visit_hits.c.visitor_no == visits.c.visitor_no,
+    visit_hits.c.occurred_at.between(visits.c.started_at, visits.c.ended_at),
+    visit_hits.c.visit_id == visits.c.visit_id,
+)
 NO_VISITS: Mapping[int, str] = MappingProxyType({})
 WEB_KINDS = (HitKind.PAGE, HitKind.FORM, HitKind.IDENTIFY, HitKind.EVENT)
 MINUTE_MS = 60_000
