@@ -46,9 +46,8 @@ SAME_LINES_KEPT = 20_000
 TOP_SOURCES = 10
 GZIP_MAGIC = b"\x1f\x8b"
 
-# A log names few browsers and few addresses, each very often.
+# A log names few browsers, each very often.
 which_bot = lru_cache(maxsize=65_536)(bot_name)
-which_country = lru_cache(maxsize=65_536)(country_of)
 
 
 @dataclass(slots=True)
@@ -151,7 +150,7 @@ class Reader:
             self._same.before(line.content),
             site_hosts=self._site.hosts,
             salt=self._salt,
-            country=which_country(line.address),
+            country=country_of(line.address),
             received_at=self._now,
         )
         self._waiting.append(hit)

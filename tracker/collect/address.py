@@ -65,9 +65,16 @@ def client_of(peer: str, forwarded_for: str, trusted: tuple[Network, ...]) -> st
 def sender_of(address: str) -> str:
     """What counts as one sender for the rate limit: an IPv4 address, of IPv6 the first 64 bits."""
     known = read_address(address)
-    if isinstance(known, IPv6Address):
-        return str(ipaddress.ip_network((int(known), 64), strict=False).network_address)
-    return str(known) if known else ""
+    return network_part(known) if known else ""
+
+
+def network_part(address: IPv4Address | IPv6Address) -> str:
+    """What of an address stays a visitor's: of IPv6 the first 64 bits, as devices change the rest daily."""
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address), 64), strict=False).network_address)
 
 
 def is_loopback(address: str) -> bool:

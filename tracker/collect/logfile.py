@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 
 from tracker.clock import EPOCH, to_ms
+from tracker.collect.address import network_part
 from tracker.collect.filters import is_own
 from tracker.collect.payload import AGENT_LIMIT, URL_LIMIT, Hit
 from tracker.ids import uuid7
@@ -233,13 +234,8 @@ def visitor_id_of(address: str, user_agent: str, salt: bytes) -> str:
 
 
 def network_of(address: str) -> str:
-    """What of an address stays a visitor's: of IPv6 the first 64 bits, as devices change the rest daily."""
+    """What of a client's address stays a visitor's; a host name as it is."""
     try:
-        known = ipaddress.ip_address(address)
+        return network_part(ipaddress.ip_address(address))
     except ValueError:
         return address  # a host name
-    if known.version == 4:
-        return str(known)
-    if known.ipv4_mapped:
-        return str(known.ipv4_mapped)
-    return str(ipaddress.ip_network((int(known), 64), strict=False).network_address)
