@@ -45,7 +45,7 @@ READ = frozenset(
     "user-agent purpose sec-purpose sec-gpc content-length transfer-encoding origin host sec-fetch-site "
     "x-forwarded-for x-forwarded-proto x-forwarded-host".split()
 )
-AWAY = (DBAPIError, NoConnection, OSError)  # but for what the values themselves are to blame for
+AWAY = DBAPIError | NoConnection | OSError  # but for what the values themselves are to blame for
 RETRY_AFTER_S = 5
 SITES_FOR_S = 1.0  # so old may be what is known of the sites
 COUNT_EVERY_S = 1.0
@@ -102,10 +102,9 @@ class Door:
     def wait_s(self, arrived: Arrived) -> float:
         """0 if sender and site are within their rates, else for how long they are not; then it is counted."""
         beacon, at = arrived.beacon, time.monotonic()
-        n = 1 if isinstance(beacon, Refusal) else len(beacon.hits)
-        wait = self._by_address.wait_s(sender_of(arrived.address), n, at)
+        wait = self._by_address.wait_s(sender_of(arrived.address), arrived.n_hits, at)
         if not wait and not isinstance(beacon, Refusal) and beacon.site in self._sites:
-            wait = self._by_site.wait_s(beacon.site, n, at)
+            wait = self._by_site.wait_s(beacon.site, arrived.n_hits, at)
         if wait:
             self.count(arrived, Refusal.RATE_LIMITED)
         return wait
@@ -114,8 +113,7 @@ class Door:
         self, arrived: Arrived, n_bytes: int, told: Callable[[Taken | None], None]
     ) -> Waiting[Arrived, Taken] | None:
         """Queue a beacon; None when there is no room. `told` gets the outcome, or None if the store is away."""
-        weight = 1 if isinstance(arrived.beacon, Refusal) else len(arrived.beacon.hits)
-        place: Waiting[Arrived, Taken] = Waiting(arrived, weight, n_bytes + 1_024, told)
+        place: Waiting[Arrived, Taken] = Waiting(arrived, arrived.n_hits, n_bytes + 1_024, told)
         return place if self.commit.put(place) else None
 
     def take(self, body: bytes | Refusal, headers: dict[str, str], peer: str, scheme: str) -> tuple[int, Headers]:
@@ -164,10 +162,9 @@ class Door:
         """Count a beacon that is refused before it reaches the queue; the counter is written within a second or two."""
         beacon = arrived.beacon
         site = None if isinstance(beacon, Refusal) else self._sites.get(beacon.site)
-        n = 1 if isinstance(beacon, Refusal) else len(beacon.hits)
         one = Refused.on(site.site_id if site else 0, reason, arrived.received_at, site.timezone if site else "UTC")
         with self._guard:
-            self._uncounted[one] += n
+            self._uncounted[one] += arrived.n_hits
         self.tick()
 
     def tick(self) -> None:
@@ -194,9 +191,7 @@ class Door:
         except BaseException as error:
             with self._guard:
                 self._uncounted.update(uncounted)
-            if isinstance(error, DataError | IntegrityError) or not isinstance(
-                error, DBAPIError | NoConnection | OSError
-            ):
+            if isinstance(error, DataError | IntegrityError) or not isinstance(error, AWAY):
                 raise
             self._note_away(error)
             raise Away from error

@@ -39,6 +39,11 @@ class Arrived(Struct, frozen=True):
     address: str
     received_at: datetime
 
+    @property
+    def n_hits(self) -> int:
+        """How many hits it counts for; one that could not be read for 1."""
+        return 1 if isinstance(self.beacon, Refusal) else len(self.beacon.hits)
+
 
 class Taken(Struct, frozen=True):
     """What became of a beacon: how many of its hits are in the journal, and the reason for those that are not."""
