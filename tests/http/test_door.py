@@ -1,7 +1,6 @@
 """The way in under strain: rates, proxies, a store that is slow or away. Nothing is lost in silence."""
 
 import json
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from werkzeug.test import TestResponse
 from api import create_app
 from api.door import Door
 from tests.live import SECRET, Clock
+from tests.patience import wait_until
 from tests.walks import AGENT
 from tracker.access.sites import add_site
 from tracker.config import Settings
@@ -88,15 +88,6 @@ def kept_busy(url: str) -> Iterator[None]:
             tx.execute(text("LOCK TABLE hits IN ACCESS EXCLUSIVE MODE"))
         yield
     engine.dispose()
-
-
-def wait_until(what: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE_S * 1_000):
-        if what():
-            return
-        pause.wait(0.001)
-    pytest.fail("it never happened")
 
 
 def test_one_address_beyond_its_rate_is_told_when_to_come_again_and_others_are_not_held_up(collector: Make) -> None:

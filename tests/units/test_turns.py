@@ -2,26 +2,16 @@
 
 import fcntl
 import os
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
+from tests.patience import wait_until
 from tracker.db.store import Turn, begin, checkpoint, connect, reading, turn_of
 
 PATIENCE_S = 30
-
-
-def wait_until(what: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE_S * 1_000):
-        if what():
-            return
-        pause.wait(0.001)
-    pytest.fail("it never happened")
 
 
 def is_next_taken(path: Path) -> bool:

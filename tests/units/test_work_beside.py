@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from sqlalchemy import Engine, func, select
 
 from tests.live import SECRET
+from tests.patience import wait_until
 from tests.walks import START, World
 from tracker.config import Settings
 from tracker.db.schema import hits_waiting
@@ -19,7 +19,6 @@ from tracker.db.store import connect, reading
 from tracker.db.upgrade import ensure
 from tracker.jobs import WorkBeside
 
-PATIENCE_S = 60
 PARENT = """
 import os, sys, threading
 from tracker.config import Settings
@@ -31,13 +30,9 @@ if __name__ == "__main__":
 """
 
 
-def wait_until(what: Callable[[], object]) -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE_S * 10):
-        if what():
-            return
-        pause.wait(0.1)
-    pytest.fail("it never happened")
+def eventually(what: Callable[[], object]) -> None:
+    """Processes take a while to begin, and it takes a while to look through all of them."""
+    wait_until(what, pause_s=0.1, patience_s=60)
 
 
 def children_of(pid: int) -> set[int]:
@@ -80,13 +75,13 @@ def test_it_works_and_begins_again_when_it_is_killed(world: World, store: Engine
     before = workers_of(os.getpid())
     with WorkBeside(Settings(database_url=store_url, secret_key=SECRET, fold_interval_s=0.05)):
         world.send("ann", [world.hit(START, "/")])
-        wait_until(lambda: nothing_waits(store))
+        eventually(lambda: nothing_waits(store))
         (first,) = workers_of(os.getpid()) - before
         os.kill(first, signal.SIGKILL)
-        wait_until(lambda: workers_of(os.getpid()) - before - {first})
+        eventually(lambda: workers_of(os.getpid()) - before - {first})
         world.send("ann", [world.hit(START, "/prices")])
-        wait_until(lambda: nothing_waits(store))
-    wait_until(lambda: workers_of(os.getpid()) == before)
+        eventually(lambda: nothing_waits(store))
+    eventually(lambda: workers_of(os.getpid()) == before)
 
 
 def test_it_ends_when_the_process_that_began_it_is_killed(tmp_path: Path) -> None:
@@ -99,9 +94,11 @@ def test_it_ends_when_the_process_that_began_it_is_killed(tmp_path: Path) -> Non
     try:
         assert parent.stdout
         assert parent.stdout.readline() == b"up\n"
-        wait_until(lambda: workers_of(parent.pid))
+        eventually(lambda: workers_of(parent.pid))
         (worker,) = workers_of(parent.pid)
     finally:
         parent.kill()
         parent.communicate()
-    wait_until(lambda: not Path(f"/proc/{worker}/cmdline").exists() or not Path(f"/proc/{worker}/cmdline").read_bytes())
+    wait_until(
+        lambda: not Path(f"/proc/{worker}/cmdline").exists() or not Path(f"/proc/{worker}/cmdline").read_bytes(), 0.1
+    )
