@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve test spec lint fix bench bench-ingest crash-test soak fuzz wheel lock clean
+.PHONY: help setup demo serve test spec lint fix snippet bench bench-ingest crash-test soak fuzz wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ lint: $(VENV)/.dev ## style, types and floors
 fix: $(VENV)/.dev ## repair what ruff can repair
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+snippet: $(VENV)/.dev ## what is served of static/m.js and static/parts, in static/built
+	@$(BIN)/python .ci/snippet
 
 bench: $(VENV)/.dev ## measure ingest, fold and report on this machine
 	@set -e; for script in ingest fold report; do echo "== bench/$$script.py"; $(BIN)/python bench/$$script.py; done

@@ -1,8 +1,9 @@
 // Minamoto: see docs/snippet.md
-(function () {
+(settings, parts) => {
   'use strict';
 
-  const { src, dataset: { site, consent } = {} } = document.currentScript || document.querySelector('script[data-site]') || {};
+  const { src, dataset } = document.currentScript || document.querySelector('script[data-site],script[src*="/m.js?site="]') || {};
+  const { site, consent } = Object.assign(settings, dataset);
   const stub = window.minamoto || {};
   if (!site || stub.loaded) return;
 
@@ -250,4 +251,4 @@
   } else {
     start();
   }
-})();
+}

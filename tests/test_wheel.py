@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from api.website.snippet import compose
+
 ROOT = Path(__file__).parents[1]
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("wheel")]
@@ -97,7 +99,7 @@ def test_it_serves_snippet_and_pages_beside_a_decoy(programs, elsewhere):
     run([programs / "minamoto", "db", "upgrade"], cwd=elsewhere, MINAMOTO_DATABASE_URL=database)
     script = [programs / "python", "-P", "-c", GET, "/m.js", "/login"]
     answers = json.loads(run(script, cwd=elsewhere, MINAMOTO_DATABASE_URL=database))
-    assert answers["/m.js"] == [200, "text/javascript", (ROOT / "static/m.js").read_text(encoding="utf-8")]
+    assert answers["/m.js"] == [200, "text/javascript", compose(str(ROOT / "static"), {}, []).decode()]
     status, kind, page = answers["/login"]
     assert (status, kind) == (200, "text/html")
     assert "<form" in page

@@ -4,7 +4,6 @@ The server asks front.py first, which takes beacons by the same door before Flas
 """
 
 from functools import lru_cache
-from pathlib import Path
 
 from apiflask import APIBlueprint
 from flask import Response, current_app, request
@@ -13,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api.context import here
 from api.door import READ
 from api.trust import Audience, audience
+from api.website.snippet import compose
 from tracker.vocabulary import Refusal
 
 routes = APIBlueprint("website", __name__, enable_openapi=False)
@@ -20,8 +20,8 @@ routes = APIBlueprint("website", __name__, enable_openapi=False)
 
 @lru_cache(maxsize=1)
 def snippet(folder: str) -> bytes:
-    """The snippet as it is served: the readable source itself."""
-    return (Path(folder) / "m.js").read_bytes()
+    """The snippet for tags that name their site themselves: the core with its defaults."""
+    return compose(folder, {}, [])
 
 
 @routes.get("/m.js")

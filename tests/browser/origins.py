@@ -4,7 +4,6 @@ Both listen on 127.0.0.1, each on a port of its own, so to the browser they are 
 what came, and the tests ask.
 """
 
-import gzip
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,9 +13,11 @@ from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from api.website.snippet import compose
 from tracker.collect.cookie import answer_headers
 
-SNIPPET = Path(__file__).parents[2] / "static" / "m.js"
+STATIC = Path(__file__).parents[2] / "static"
+SNIPPET = compose(str(STATIC), {}, [])
 PATIENCE_S = 20
 
 Hit = dict[str, Any]
@@ -168,8 +169,7 @@ class Collector(Origin):
 
     def answer(self, request: Request, to: BaseHTTPRequestHandler) -> None:
         if request.path.endswith("/m.js"):
-            script = SNIPPET.read_text(encoding="utf-8")
-            self.send(to, 200, script, Content_Type="text/javascript; charset=utf-8")
+            self.send(to, 200, SNIPPET.decode(), Content_Type="text/javascript; charset=utf-8")
         elif request.path == "/page":
             self.send(to, 200, self.page, Content_Type="text/html; charset=utf-8")
         elif self.deaf and request.method == "POST":
@@ -216,8 +216,3 @@ class Collector(Origin):
     def close(self) -> None:
         self.slow.set()
         super().close()
-
-
-def gzipped(path: Path) -> int:
-    """How many bytes a browser fetches for this file, without the headers."""
-    return len(gzip.compress(path.read_bytes(), 9))
