@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, insert, select, update
 
+from tracker.access.tracking import SHIPPED, Tracking, read_tracking, written
 from tracker.clock import zone
 from tracker.db.schema import sites
 from tracker.db.store import Tx
@@ -31,11 +32,12 @@ class Site:
     visit_gap_s: int
     is_demo: bool
     created_at: datetime
+    tracking: Tracking = SHIPPED
 
 
 def site_of(row: RowMapping | dict[str, Any]) -> Site:
     """A row as a record."""
-    return Site(**{**row, "hosts": tuple(row["hosts"])})
+    return Site(**{**row, "hosts": tuple(row["hosts"]), "tracking": read_tracking(row["tracking"])})
 
 
 def clean_host(text: str) -> str:
@@ -60,6 +62,7 @@ def add_site(
     currency: str | None = None,
     key: str | None = None,
     is_demo: bool = False,
+    tracking: Tracking = SHIPPED,
 ) -> Site:
     """A new site; raises Invalid (no host, unknown zone or currency) or Conflict (the key is taken)."""
     zone(timezone)
@@ -78,6 +81,7 @@ def add_site(
         "visit_gap_s": VISIT_GAP_S,
         "is_demo": is_demo,
         "created_at": now,
+        "tracking": written(tracking),
     }
     tx.execute(insert(sites), [row])
     return find_site(tx, str(row["key"]))
@@ -102,6 +106,12 @@ def site_by_id(tx: Tx, site_id: int) -> Site:
     if row is None:
         raise NotFound(f"no site {site_id}")
     return site_of(row)
+
+
+def set_tracking(tx: Tx, site: Site, tracking: Tracking) -> Site:
+    """What the site's snippet does from now on."""
+    tx.execute(update(sites).where(sites.c.site_id == site.site_id).values(tracking=written(tracking)))
+    return site_by_id(tx, site.site_id)
 
 
 def settle_currency(tx: Tx, site: Site, currency: str) -> None:

@@ -109,6 +109,7 @@ sites = Table(
     Column("visit_gap_s", Integer, nullable=False),
     Column("is_demo", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
+    Column("tracking", JSON, nullable=False),  # what its snippet does: access/tracking.py
 )
 
 users = Table(
@@ -225,6 +226,14 @@ retention = Table(
     Column("n_pruned", BigInteger, nullable=False),
 )
 
+# Tokens of links between a site's domains that were used; a daily job deletes those that no longer open anyway.
+spent_links = Table(
+    "spent_links",
+    metadata,
+    Column("token_hash", Text, primary_key=True),  # SHA-256
+    Column("spent_at", Instant, nullable=False, index=True),
+)
+
 # Written by whoever asks whether the store can be written.
 pulse = Table(
     "pulse",
@@ -295,6 +304,19 @@ visit_hits = Table(
     Index(None, "visitor_no", "occurred_at"),  # a visitor's hits in order, for the fold and the journey
 )
 
+# How long a page was seen and how far down, as each leave of it told: they are cumulative, so the largest counts.
+engagements = Table(
+    "engagements",
+    metadata,
+    Column("hit_seq", BigInteger().with_variant(Integer(), "sqlite"), ForeignKey("hits.seq"), primary_key=True),
+    Column("site_id", Integer, nullable=False),
+    Column("visitor_no", BigInteger, nullable=False),
+    Column("page_id", Text, nullable=False),  # the hit id of the page view, which may come later, or never
+    Column("engaged_ms", BigInteger, nullable=False),
+    Column("scroll", Integer, nullable=False),  # percent
+    Index(None, "site_id", "page_id"),  # a journey's pages are looked up; ascends with time
+)
+
 touchpoints = Table(
     "touchpoints",
     metadata,
@@ -362,6 +384,7 @@ identifications = Table(
     Column("visitor_no", BigInteger),
     Column("hit_seq", BigInteger),  # the evidence
     Column("kind", Text, nullable=False),
+    Column("conversation", Text),  # of a chat on the site's pages: provider and its id; counts once for a contact
     Column("occurred_at", Instant, nullable=False),
     one_of("kind", IdentificationKind),
     Index(None, "visitor_no"),

@@ -18,6 +18,7 @@ from sqlalchemy.engine import make_url
 from tracker import flow
 from tracker.access.sites import Site, add_site, find_site
 from tracker.access.tokens import add_token, find_token, revoke_token
+from tracker.access.tracking import Tracking
 from tracker.access.users import add_user, check_password, hasher
 from tracker.collect.accept import SiteFacts, accept
 from tracker.collect.journal import append
@@ -123,7 +124,17 @@ def demo_site(tx: Tx, now: datetime) -> Site:
     except NotFound:
         if tx.execute(select(sites.c.site_id)).first():
             raise Invalid("this store has other sites; give the demo a folder of its own", field="folder") from None
-        return add_site(tx, SITE_NAME, HOSTS, now=now, timezone=TIMEZONE, currency=CURRENCY, key=SITE_KEY, is_demo=True)
+        return add_site(
+            tx,
+            SITE_NAME,
+            HOSTS,
+            now=now,
+            timezone=TIMEZONE,
+            currency=CURRENCY,
+            key=SITE_KEY,
+            is_demo=True,
+            tracking=Tracking(consent="none"),  # a newcomer's first click must be seen
+        )
 
 
 def is_told(tx: Tx, site: Site, chapter: Sequence[Day]) -> bool:

@@ -43,9 +43,20 @@ def create_sites() -> None:
         sa.Column("visit_gap_s", sa.Integer(), nullable=False),
         sa.Column("is_demo", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("tracking", sa.JSON(), nullable=False),
         sa.PrimaryKeyConstraint("site_id", name=op.f("pk_sites")),
         sa.UniqueConstraint("key", name=op.f("uq_sites_key")),
     )
+
+
+def create_spent_links() -> None:
+    op.create_table(
+        "spent_links",
+        sa.Column("token_hash", sa.Text(), nullable=False),
+        sa.Column("spent_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_spent_links")),
+    )
+    op.create_index(op.f("ix_spent_links_spent_at"), "spent_links", ["spent_at"], unique=False)
 
 
 def create_user_agents() -> None:
@@ -211,7 +222,8 @@ def create_hits() -> None:
         sa.Column("consent", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('page', 'form', 'identify', 'event', 'call', 'chat', 'offline')", name=op.f("ck_hits_kind")
+            "kind IN ('page', 'form', 'identify', 'event', 'leave', 'call', 'chat', 'offline')",
+            name=op.f("ck_hits_kind"),
         ),
         sa.CheckConstraint("origin IN ('browser', 'api', 'log', 'demo')", name=op.f("ck_hits_origin")),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_hits_site_id_sites")),
@@ -370,6 +382,21 @@ def create_deal_entries() -> None:
     op.create_index(op.f("ix_deal_entries_site_id_day"), "deal_entries", ["site_id", "day"], unique=False)
 
 
+def create_engagements() -> None:
+    op.create_table(
+        "engagements",
+        sa.Column("hit_seq", SERIAL, nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("visitor_no", sa.BigInteger(), nullable=False),
+        sa.Column("page_id", sa.Text(), nullable=False),
+        sa.Column("engaged_ms", sa.BigInteger(), nullable=False),
+        sa.Column("scroll", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["hit_seq"], ["hits.seq"], name=op.f("fk_engagements_hit_seq_hits")),
+        sa.PrimaryKeyConstraint("hit_seq", name=op.f("pk_engagements")),
+    )
+    op.create_index(op.f("ix_engagements_site_id_page_id"), "engagements", ["site_id", "page_id"], unique=False)
+
+
 def create_hits_parked() -> None:
     op.create_table(
         "hits_parked",
@@ -398,6 +425,7 @@ def create_identifications() -> None:
         sa.Column("visitor_no", sa.BigInteger(), nullable=True),
         sa.Column("hit_seq", sa.BigInteger(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("conversation", sa.Text(), nullable=True),
         sa.Column("occurred_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint(
             "kind IN ('form', 'identify', 'call', 'chat', 'offline', 'crm')", name=op.f("ck_identifications_kind")
@@ -484,6 +512,7 @@ def upgrade() -> None:
     create_pulse()
     create_refusals()
     create_sites()
+    create_spent_links()
     create_user_agents()
     create_users()
     create_contacts()
@@ -499,6 +528,7 @@ def upgrade() -> None:
     create_visitors()
     create_deal_contacts()
     create_deal_entries()
+    create_engagements()
     create_hits_parked()
     create_hits_waiting()
     create_identifications()
@@ -516,6 +546,7 @@ def downgrade() -> None:
     op.drop_table("identifications")
     op.drop_table("hits_waiting")
     op.drop_table("hits_parked")
+    op.drop_table("engagements")
     op.drop_table("deal_entries")
     op.drop_table("deal_contacts")
     op.drop_table("visitors")
@@ -531,6 +562,7 @@ def downgrade() -> None:
     op.drop_table("contacts")
     op.drop_table("users")
     op.drop_table("user_agents")
+    op.drop_table("spent_links")
     op.drop_table("sites")
     op.drop_table("refusals")
     op.drop_table("pulse")
