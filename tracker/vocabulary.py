@@ -14,6 +14,7 @@ class HitKind(StrEnum):
     FORM = "form"
     IDENTIFY = "identify"
     EVENT = "event"
+    LEAVE = "leave"
     CALL = "call"
     CHAT = "chat"
     OFFLINE = "offline"

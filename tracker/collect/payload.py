@@ -4,6 +4,7 @@ Decides limits, types and when a hit happened by the server's clock. Does not kn
 accept and by the API's events.
 """
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Annotated, Any, Literal
@@ -21,6 +22,9 @@ TEXT_LIMIT = 255
 AGENT_LIMIT = 512
 MOST_HITS = 64
 MOST_PROPS = 20
+ENGAGED_LIMIT_MS = 24 * 60 * 60 * 1_000
+ALL_FIELDS = ("phone", "name", "company")
+TELLING_KINDS = ("form", "identify", "chat")
 
 
 class Unreadable(ValueError):
@@ -34,6 +38,7 @@ class WireForm(Struct, frozen=True):
     id: str = ""
     name: str = ""
     action: str = ""
+    provider: str = ""
 
 
 class WireIdentifiers(Struct, frozen=True):
@@ -41,9 +46,23 @@ class WireIdentifiers(Struct, frozen=True):
     phone: Annotated[str, Meta(max_length=40)] = ""
 
 
+class WireFields(Struct, frozen=True):
+    """What else a form, a chat or the page told of the person."""
+
+    name: str = ""
+    company: str = ""
+
+
+class WireChat(Struct, frozen=True):
+    """One conversation, as its provider names it."""
+
+    provider: str = ""
+    id: str = ""
+
+
 class WireHit(Struct, frozen=True):
     id: str
-    kind: Literal["page", "form", "identify", "event"]
+    kind: Literal["page", "form", "identify", "event", "leave", "chat"]
     at: Milliseconds
     url: str = ""
     referrer: str = ""
@@ -52,6 +71,11 @@ class WireHit(Struct, frozen=True):
     identifiers: WireIdentifiers | None = None
     name: Annotated[str, Meta(max_length=100)] = ""
     props: dict[str, str | int | float | bool | None] = {}
+    fields: WireFields | None = None
+    chat: WireChat | None = None
+    page: Annotated[str, Meta(max_length=36)] = ""
+    engaged: Annotated[float, Meta(ge=0)] = 0
+    scroll: Annotated[float, Meta(ge=0)] = 0
 
 
 class WireBeacon(Struct, frozen=True):
@@ -91,11 +115,23 @@ def parse_beacon(body: bytes) -> WireBeacon:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable from error
     for hit in beacon.hits:
-        if not is_uuid7(hit.id) or (hit.kind in ("form", "identify") and hit.identifiers is None):
-            raise Unreadable
-        if hit.kind == "event" and not hit.name.strip():
+        if not is_uuid7(hit.id) or not has_its_own(hit):
             raise Unreadable
     return beacon
+
+
+def has_its_own(hit: WireHit) -> bool:
+    """Whether a hit has what its kind is nothing without."""
+    match hit.kind:
+        case "form" | "identify":
+            return hit.identifiers is not None
+        case "event":
+            return bool(hit.name.strip())
+        case "chat":
+            return hit.chat is not None and bool(clean_text(hit.chat.provider, TEXT_LIMIT))
+        case "leave":
+            return is_uuid7(hit.page)
+    return True
 
 
 def happened_at(at: int, sent_at: int, received_at: datetime, max_age: timedelta) -> datetime | None:
@@ -115,8 +151,12 @@ def hits_of(
     user_agent: str | None,
     country: str | None,
     loopback: bool = False,
+    fields: Collection[str] = ALL_FIELDS,
 ) -> tuple[list[Hit], int]:
-    """The hits of a beacon, ready for the journal, and how many were too old to take."""
+    """The hits of a beacon, ready for the journal, and how many were too old to take.
+
+    fields  what the site lets forms tell of a person beside the e-mail address: phone, name, company
+    """
     taken: list[Hit] = []
     for wire in beacon.hits:
         occurred_at = happened_at(wire.at, beacon.sent_at, received_at, max_age)
@@ -136,7 +176,7 @@ def hits_of(
                 user_agent=clean_agent(user_agent),
                 country=country,
                 consent=beacon.consent,
-                details=details_of(wire) | ({"loopback": True} if loopback else {}),
+                details=details_of(wire, fields) | ({"loopback": True} if loopback else {}),
             )
         )
     return taken, len(beacon.hits) - len(taken)
@@ -148,15 +188,19 @@ def clean_agent(text: str | None) -> str | None:
     return clean_text(text, AGENT_LIMIT)
 
 
-def details_of(wire: WireHit) -> dict[str, Any]:
-    """What only some kinds of hit carry, cleaned: the form, the identifiers, an event's name and properties."""
+def details_of(wire: WireHit, fields: Collection[str] = ALL_FIELDS) -> dict[str, Any]:
+    """What only some kinds of hit carry, cleaned: the form, whom it names, an event's name and properties, …"""
     details: dict[str, Any] = {}
     if wire.form is not None:
-        form = {"id": wire.form.id, "name": wire.form.name, "action": wire.form.action}
-        details["form"] = {key: text for key, value in form.items() if (text := clean_text(value, TEXT_LIMIT))}
+        form = {"id": wire.form.id, "name": wire.form.name, "action": wire.form.action, "provider": wire.form.provider}
+        details["form"] = cleaned(form, TEXT_LIMIT)
     if wire.identifiers is not None:
-        named = {"email": wire.identifiers.email, "phone": wire.identifiers.phone}
-        details["identifiers"] = {key: text for key, value in named.items() if (text := clean_text(value, 320))}
+        named = {"email": wire.identifiers.email, "phone": wire.identifiers.phone if "phone" in fields else ""}
+        details["identifiers"] = cleaned(named, 320)
+    if wire.fields is not None and wire.kind in TELLING_KINDS:
+        said = {"name": wire.fields.name, "company": wire.fields.company}
+        if told := cleaned({key: text for key, text in said.items() if key in fields}, TEXT_LIMIT):
+            details["fields"] = told
     if wire.kind == "event":
         details["name"] = clean_text(wire.name, 100)
         details["props"] = {
@@ -164,4 +208,15 @@ def details_of(wire: WireHit) -> dict[str, Any]:
             for raw, value in list(wire.props.items())[:MOST_PROPS]
             if (key := clean_text(raw, 60))
         }
+    if wire.kind == "chat" and wire.chat is not None:
+        details["chat"] = cleaned({"provider": wire.chat.provider, "id": wire.chat.id}, TEXT_LIMIT)
+    if wire.kind == "leave":
+        details["page"] = wire.page
+        details["engaged_ms"] = round(min(wire.engaged, ENGAGED_LIMIT_MS))
+        details["scroll"] = round(min(wire.scroll, 100))
     return details
+
+
+def cleaned(told: Mapping[str, str], limit: int) -> dict[str, str]:
+    """These texts cleaned and cut to so many characters, without those that are empty."""
+    return {key: text for key, value in told.items() if (text := clean_text(value, limit))}
