@@ -18,7 +18,8 @@ from tracker.channels.rules import classify
 from tracker.config import Settings
 from tracker.db.store import begin, checkpoint, connect, reading
 from tracker.db.writes import has_one_writer
-from tracker.identity.normalise import company_domain_of, phone_of
+from tracker.identity.normalise import company_domain_of
+from tracker.phones import phone_of
 from tracker.retention import prune
 from tracker.urls import read_arrival
 from tracker.visits.agents import read_agent

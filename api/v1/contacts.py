@@ -33,7 +33,7 @@ from tracker.access.sites import Site
 from tracker.clock import format_instant
 from tracker.db.store import begin, reading
 from tracker.errors import Invalid
-from tracker.identity.normalise import phone_of
+from tracker.phones import phone_of
 from tracker.reports import records
 from tracker.vocabulary import IdentifierKind
 

@@ -1,9 +1,7 @@
-"""(pure) One spelling per identifier: e-mail addresses, phone numbers, and the company's domain behind an address."""
+"""(pure) One spelling per identifier: e-mail addresses, and the company's domain behind an address."""
 
 from functools import lru_cache
 
-import phonenumbers
-from babel.core import get_global
 from email_validator import EmailNotValidError, validate_email
 from tldextract import TLDExtract
 
@@ -30,18 +28,6 @@ def email_of(text: str) -> str | None:
         return validate_email(text.strip(), check_deliverability=False, test_environment=True).normalized.lower()
     except EmailNotValidError:
         return None
-
-
-def phone_of(text: str, timezone: str) -> str | None:
-    """A phone number in E.164 ('+81312345678'), read as of the zone's country; None for what is none."""
-    region = get_global("zone_territories").get(timezone)
-    try:
-        number = phonenumbers.parse(text, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def company_domain_of(email: str | None) -> str | None:

@@ -27,8 +27,9 @@ from tracker.db.store import Tx
 from tracker.db.writes import among, chunks, drop, insert_once, lock, upsert
 from tracker.errors import Conflict, NotFound
 from tracker.identity.graph import Named, spans
-from tracker.identity.normalise import company_domain_of, phone_of
+from tracker.identity.normalise import company_domain_of
 from tracker.ids import derive
+from tracker.phones import phone_of
 from tracker.vocabulary import CrmChangeKind, IdentificationKind, IdentifierKind
 
 
