@@ -25,6 +25,7 @@ NOW = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 NOW_MS = int(NOW.timestamp() * 1000)
 YEAR_MS = 365 * 24 * 3600 * 1000
 DAY_MS = 24 * 3600 * 1000
+A_PAGE = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
 @pytest.fixture
@@ -76,6 +77,7 @@ def test_the_same_hit_again_is_one_hit(client: FlaskClient, store: Engine) -> No
     assert len(journal(store)) == 1
 
 
+ENDLESS = json.dumps(a_beacon(a_hit(kind="leave", page=A_PAGE, engaged="endless"))).encode()
 REFUSED: dict[str, tuple[object, int, str]] = {
     "broken JSON": (b"{bad", 400, "malformed"),
     "no JSON object": (b"[]", 400, "malformed"),
@@ -92,6 +94,19 @@ REFUSED: dict[str, tuple[object, int, str]] = {
     "an unknown kind": (a_beacon(a_hit(kind="deal")), 400, "malformed"),
     "a form without identifiers": (a_beacon(a_hit(kind="form")), 400, "malformed"),
     "an event without a name": (a_beacon(a_hit(kind="event")), 400, "malformed"),
+    "a chat without a provider": (a_beacon(a_hit(kind="chat")), 400, "malformed"),
+    "a chat of a provider without a name": (a_beacon(a_hit(kind="chat", chat={"id": "7"})), 400, "malformed"),
+    "a leave of no page": (a_beacon(a_hit(kind="leave", engaged=1, scroll=1)), 400, "malformed"),
+    "a leave of a page with another's kind of id": (a_beacon(a_hit(kind="leave", page="1")), 400, "malformed"),
+    "a leave before the page": (a_beacon(a_hit(kind="leave", page=A_PAGE, engaged=-1)), 400, "malformed"),
+    "a leave above the page": (a_beacon(a_hit(kind="leave", page=A_PAGE, scroll=-1)), 400, "malformed"),
+    "an endless leave": (ENDLESS.replace(b'"endless"', b"1e999"), 400, "malformed"),
+    "a leave on another host": (
+        a_beacon(a_hit(kind="leave", page=A_PAGE, url="https://a.example/")),
+        403,
+        "foreign_host",
+    ),
+    "a kind that only the API has": (a_beacon(a_hit(kind="call")), 400, "malformed"),
     "a visitor with strange characters": (a_beacon(visitor="<script>alert(1)"), 400, "malformed"),
     "a huge body": (b"x" * 70_000, 413, "too_large"),
     "an unknown site": (a_beacon(site="nobody"), 404, "unknown_site"),
@@ -155,6 +170,55 @@ def test_hostile_values_are_kept_short_and_clean(client: FlaskClient, store: Eng
     assert not any(ord(character) < 32 or character == "\u202e" for character in row.url + row.title)
 
 
+PEOPLE = {
+    "identifiers": {"email": "jo@acme.example", "phone": "03-1234-5678"},
+    "fields": {"name": "Jo", "company": "Mo"},
+}
+JO = {"email": "jo@acme.example"}
+# What is told of a hit | what of it stands in the journal, where the site takes phone numbers alone
+KEPT: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "a form of a provider": (
+        {"kind": "form", "form": {"id": "7", "provider": "hubspot"}, **PEOPLE},
+        {"form": {"id": "7", "provider": "hubspot"}, "identifiers": {**JO, "phone": "03-1234-5678"}},
+    ),
+    "an identify": (
+        {"kind": "identify", **PEOPLE},
+        {"identifiers": {**JO, "phone": "03-1234-5678"}},
+    ),
+    "a chat without an address": (
+        {"kind": "chat", "chat": {"provider": "crisp", "id": " s-1 "}},
+        {"chat": {"provider": "crisp", "id": "s-1"}},
+    ),
+    "a chat with one": (
+        {"kind": "chat", "chat": {"provider": "crisp"}, "identifiers": JO},
+        {"chat": {"provider": "crisp"}, "identifiers": JO},
+    ),
+    "a leave": (
+        {"kind": "leave", "page": A_PAGE, "engaged": 42_000.4, "scroll": 79.6},
+        {"page": A_PAGE, "engaged_ms": 42_000, "scroll": 80},
+    ),
+    "a leave without its page's address": (
+        {"kind": "leave", "page": A_PAGE, "url": ""},
+        {"page": A_PAGE, "engaged_ms": 0, "scroll": 0},
+    ),
+    "a leave after a week in a tab": (
+        {"kind": "leave", "page": A_PAGE, "engaged": 7 * DAY_MS, "scroll": 250},
+        {"page": A_PAGE, "engaged_ms": DAY_MS, "scroll": 100},
+    ),
+    "a page that says what is not a page's": (
+        {"chat": {"provider": "x"}, "page": A_PAGE, "fields": {"name": "Jo"}, "later": [1]},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", KEPT)
+def test_of_a_hit_stands_in_the_journal_what_its_kind_has(client: FlaskClient, store: Engine, what: str) -> None:
+    told, kept = KEPT[what]
+    assert send(client, a_beacon(a_hit(**told))).status_code == 204
+    assert [row.details for row in journal(store)] == [kept | {"loopback": True}]
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=st.binary(max_size=300)
@@ -176,9 +240,10 @@ json_values = (
 @given(
     beacon_part=st.dictionaries(st.sampled_from(["v", "site", "visitor", "sent_at", "consent", "x"]), json_values),
     hit_part=st.dictionaries(
-        st.sampled_from(["id", "kind", "at", "url", "referrer", "title", "form", "identifiers", "name", "props"]),
+        st.sampled_from("id at url referrer title form identifiers name props fields chat page engaged scroll".split()),
         json_values,
-    ),
+    )
+    | st.fixed_dictionaries({"kind": st.sampled_from(["form", "identify", "event", "leave", "chat"]) | json_values}),
 )
 def test_no_beacon_that_is_almost_right_breaks_the_door(
     client: FlaskClient, beacon_part: dict[str, Any], hit_part: dict[str, Any]

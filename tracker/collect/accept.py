@@ -19,11 +19,18 @@ from tracker.vocabulary import Refusal
 
 
 class SiteFacts(Struct, frozen=True):
-    """What accept must know of a site."""
+    """What accept must know of a site.
+
+    gpc, dnt  whether Global Privacy Control and Do Not Track are honoured
+    fields    what a form may tell of a person beside the e-mail address: phone, name, company
+    """
 
     site_id: int
     hosts: tuple[str, ...]
     timezone: str
+    gpc: bool = True
+    dnt: bool = False
+    fields: tuple[str, ...] = ("phone",)
 
 
 class Arrived(Struct, frozen=True):
@@ -118,7 +125,7 @@ def judge(arrived: Arrived, sites: Mapping[str, SiteFacts], max_age: timedelta) 
     site = sites.get(beacon.site)
     if site is None:
         return Judged(0, "UTC", [], Refusal.UNKNOWN_SITE, 1)
-    reason = refuse(Arriving(beacon, arrived.headers, site.hosts))
+    reason = refuse(Arriving(beacon, arrived.headers, site.hosts, site.gpc, site.dnt))
     if reason is not None:
         return Judged(site.site_id, site.timezone, [], reason, len(beacon.hits))
     taken, n_too_old = hits_of(
@@ -128,5 +135,6 @@ def judge(arrived: Arrived, sites: Mapping[str, SiteFacts], max_age: timedelta) 
         user_agent=arrived.headers.get("user-agent"),
         country=country_of(arrived.address),
         loopback=is_loopback(arrived.address),
+        fields=site.fields,
     )
     return Judged(site.site_id, site.timezone, taken, Refusal.TOO_OLD if n_too_old else None, n_too_old)

@@ -19,6 +19,8 @@ class Arriving(Struct, frozen=True):
     beacon: WireBeacon
     headers: Mapping[str, str]  # lower-case names
     site_hosts: Sequence[str]
+    gpc: bool = True  # whether the site honours Global Privacy Control
+    dnt: bool = False  # whether it honours Do Not Track
 
 
 Step = Callable[[Arriving], Refusal | None]
@@ -31,13 +33,17 @@ def drop_prefetch(arriving: Arriving) -> Refusal | None:
 
 
 def drop_opted_out(arriving: Arriving) -> Refusal | None:
-    """Global Privacy Control is honoured also when an old copy of the snippet did not."""
-    return Refusal.OPTED_OUT if arriving.headers.get("sec-gpc", "").strip() == "1" else None
+    """What the browser asks for its user is heard, where the site honours it, though an old snippet did not hear it."""
+    said = ((arriving.gpc, "sec-gpc"), (arriving.dnt, "dnt"))
+    asked = any(honoured and arriving.headers.get(name, "").strip() == "1" for honoured, name in said)
+    return Refusal.OPTED_OUT if asked else None
 
 
 def drop_foreign_host(arriving: Arriving) -> Refusal | None:
     """A site key copied to another site must not write into this one's numbers."""
     for hit in arriving.beacon.hits:
+        if hit.kind == "leave" and not hit.url:
+            continue  # its page told where it was
         if not is_own(host_of(hit.url), arriving.site_hosts):
             return Refusal.FOREIGN_HOST
     return None
