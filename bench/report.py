@@ -202,7 +202,8 @@ def build(engine: Engine, n_visits: int, n_contacts: int, n_deals: int) -> None:
     with begin(engine) as tx:
         tx.execute(insert(sites), [{
             "site_id": 1, "key": "bench", "name": "Bench", "hosts": ["www.example.com"], "timezone": "UTC",
-            "currency": "JPY", "visit_gap_s": 1800, "created_at": NOW, "tracking": {},
+            "currency": "JPY", "visit_gap_s": 1800, "lease_s": 1800, "lease_rest_s": 3600, "created_at": NOW,
+            "tracking": {},
         }])  # fmt: skip
         everybody = ({"visitor_no": n, "site_id": 1, "visitor_id": f"v{n}"} for n in range(1, n_visitors + 1))
         while some := list(islice(everybody, 20_000)):

@@ -202,7 +202,8 @@ def store_facts(tx: Tx, facts: Facts, currency: str | None = "JPY") -> None:
 
     put(sites, [{
         "site_id": SITE_ID, "key": "acme", "name": "Acme", "hosts": ["acme.example"], "timezone": "UTC",
-        "currency": currency, "visit_gap_s": 1800, "created_at": now,
+        "currency": currency, "visit_gap_s": 1800, "lease_s": 1800, "lease_rest_s": 3600, "created_at": now,
+        "tracking": {},
     }])  # fmt: skip
     numbers = {touch.visitor_no for touch in facts.touchpoints} | {link.visitor_no for link in facts.links}
     put(

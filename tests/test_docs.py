@@ -55,6 +55,7 @@ MACROS = {
     "TouchKind": "touch_word",
     "Device": "device_word",
     "Refusal": "refusal_word",
+    "Traced": "traced_word",
 }
 
 

@@ -17,12 +17,14 @@ from tracker.attribution.attribute import attribute
 from tracker.clock import parse_instant
 from tracker.costs.load import reclassify
 from tracker.db.schema import (
+    calls,
     contacts,
     conversions,
     crm_changes,
     deal_contacts,
     deal_entries,
     deals,
+    engagements,
     hits,
     hits_parked,
     hits_waiting,
@@ -49,11 +51,13 @@ DERIVED = (
     deal_entries,
     deal_contacts,
     deals,
+    calls,
     links,
     identifications,
     identifiers,
     contacts,
     touchpoints,
+    engagements,
     visit_hits,
     visits,
 )

@@ -98,6 +98,15 @@ class ConversionKind(StrEnum):
 LEAD_EVENTS = (ConversionKind.FORM, ConversionKind.CALL, ConversionKind.CHAT, ConversionKind.OFFLINE)
 
 
+class Traced(StrEnum):
+    """How far a phone call could be followed back: to a visitor, to several, to the number's own source, nowhere."""
+
+    VISITOR = "visitor"
+    AMBIGUOUS = "ambiguous"
+    NUMBER = "number"
+    UNKNOWN = "unknown"
+
+
 class DealStatus(StrEnum):
     """Where a deal stands."""
 

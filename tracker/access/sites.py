@@ -16,12 +16,17 @@ from tracker.ids import new_site_key
 from tracker.money import check_currency
 
 VISIT_GAP_S = 30 * 60
+LEASE_S = 30 * 60
+LEASE_REST_S = 60 * 60
 HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,62})?(\.[a-z0-9_]([a-z0-9_-]{0,62})?)*\.?")
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One tracked property. `currency` is None until it is set or the first deal or cost names one."""
+    """One tracked property. `currency` is None until it is set or the first deal or cost names one.
+
+    lease_s, lease_rest_s  how long a visitor holds a phone number, and how long it rests then
+    """
 
     site_id: int
     key: str
@@ -33,6 +38,8 @@ class Site:
     is_demo: bool
     created_at: datetime
     tracking: Tracking = SHIPPED
+    lease_s: int = LEASE_S
+    lease_rest_s: int = LEASE_REST_S
 
 
 def site_of(row: RowMapping | dict[str, Any]) -> Site:
@@ -79,6 +86,8 @@ def add_site(
         "timezone": timezone,
         "currency": check_currency(currency) if currency else None,
         "visit_gap_s": VISIT_GAP_S,
+        "lease_s": LEASE_S,
+        "lease_rest_s": LEASE_REST_S,
         "is_demo": is_demo,
         "created_at": now,
         "tracking": written(tracking),

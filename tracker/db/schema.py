@@ -41,6 +41,7 @@ from tracker.vocabulary import (
     Origin,
     Role,
     TouchKind,
+    Traced,
 )
 
 
@@ -107,6 +108,8 @@ sites = Table(
     Column("timezone", Text, nullable=False),
     Column("currency", Text),  # empty until set or until the first deal or cost names one
     Column("visit_gap_s", Integer, nullable=False),
+    Column("lease_s", Integer, nullable=False),  # how long a visitor holds a phone number after each page view
+    Column("lease_rest_s", Integer, nullable=False),  # how long it rests then before another visitor is shown it
     Column("is_demo", Boolean, nullable=False, server_default=false()),
     Column("created_at", Instant, nullable=False),
     Column("tracking", JSON, nullable=False),  # what its snippet does: access/tracking.py
@@ -153,6 +156,39 @@ user_agents = Table(
     Column("os", Text, nullable=False),
     Column("device", Text, nullable=False),
     Column("bot", Text),  # the crawler pattern that matched; empty for people
+)
+
+# Phone numbers that lead to the site's own: shown to visitors in their place, or printed with a source of their own.
+numbers = Table(
+    "numbers",
+    metadata,
+    Column("number_id", Integer, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("number", Word, nullable=False),  # E.164
+    Column("shown", JSON, nullable=False),  # list of the numbers (E.164) on the site that it stands in for
+    Column("source", Text),  # a number with a source is printed somewhere and is shown to no visitor
+    Column("medium", Text),
+    Column("campaign", Text),
+    Column("added_at", Instant, nullable=False),
+    Column("removed_at", Instant),  # calls to it are told for a while yet
+    UniqueConstraint("site_id", "number"),
+)
+
+# Who was shown which number when, and what brought them. Told calls keep what was found here; old leases are deleted.
+leases = Table(
+    "leases",
+    metadata,
+    Column("lease_id", Serial, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("number_id", ForeignKey("numbers.number_id"), nullable=False),
+    Column("visitor_id", Text, nullable=False),
+    Column("url", Text, nullable=False),  # of the page that the visitor landed on, and the page before it
+    Column("referrer", Text),
+    Column("origin", Text, nullable=False),  # JSON: channel, source, medium, campaign of that arrival
+    Column("started_at", Instant, nullable=False),
+    Column("until_at", Instant, nullable=False),
+    Index(None, "number_id", "until_at"),  # who holds a number, and who held it last
+    Index(None, "site_id", "visitor_id"),  # a visitor's own number
 )
 
 # --- journals -------------------------------------------------------------------------------------------------------
@@ -404,6 +440,25 @@ links = Table(
     Index(None, "contact_id"),
 )
 
+# Phone calls that a telephone system told of, and how far each was followed back.
+calls = Table(
+    "calls",
+    metadata,
+    Column("call_id", Text, primary_key=True),  # derived from the hit, like an identification by it; its conversion's
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("hit_seq", BigInteger, nullable=False),
+    Column("visitor_no", BigInteger),  # the one visitor who held the number
+    Column("contact_id", Text),  # whose call it is: named with the call, else whose the browser was at that time
+    Column("touchpoint_id", Text),  # a call that no visitor is known of is a touch of its own
+    Column("occurred_at", Instant, nullable=False),
+    Column("traced", Text, nullable=False),
+    one_of("traced", Traced),
+    Index(None, "site_id", "occurred_at"),  # the calls page, newest first
+    Index(None, "visitor_no"),  # whose calls change hands when a browser does
+    Index(None, "contact_id"),
+    Index(None, "hit_seq"),  # whether an old hit is a call, and so is kept
+)
+
 # --- derived: deals and their money ---------------------------------------------------------------------------------
 
 deals = Table(
@@ -470,6 +525,8 @@ conversions = Table(
     Column("lead_day", Text),  # the cohort: when its (oldest) contact became a lead
     Column("n", Integer, nullable=False),  # 1; 0 for a win taken back, kept because its ledger needs its path
     Column("by_company", Boolean, nullable=False),  # the deal named no one; its company's people were taken
+    # A call that may be of several visitors: credited to what their sources share.
+    Column("ambiguous", Boolean, nullable=False, server_default=false()),
     one_of("kind", ConversionKind),
     Index(None, "site_id", "day"),
     Index(None, "contact_id"),

@@ -41,6 +41,8 @@ def create_sites() -> None:
         sa.Column("timezone", sa.Text(), nullable=False),
         sa.Column("currency", sa.Text(), nullable=True),
         sa.Column("visit_gap_s", sa.Integer(), nullable=False),
+        sa.Column("lease_s", sa.Integer(), nullable=False),
+        sa.Column("lease_rest_s", sa.Integer(), nullable=False),
         sa.Column("is_demo", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("tracking", sa.JSON(), nullable=False),
@@ -87,6 +89,27 @@ def create_users() -> None:
     )
 
 
+def create_calls() -> None:
+    op.create_table(
+        "calls",
+        sa.Column("call_id", sa.Text(), nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("hit_seq", sa.BigInteger(), nullable=False),
+        sa.Column("visitor_no", sa.BigInteger(), nullable=True),
+        sa.Column("contact_id", sa.Text(), nullable=True),
+        sa.Column("touchpoint_id", sa.Text(), nullable=True),
+        sa.Column("occurred_at", sa.BigInteger(), nullable=False),
+        sa.Column("traced", sa.Text(), nullable=False),
+        sa.CheckConstraint("traced IN ('visitor', 'ambiguous', 'number', 'unknown')", name=op.f("ck_calls_traced")),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_calls_site_id_sites")),
+        sa.PrimaryKeyConstraint("call_id", name=op.f("pk_calls")),
+    )
+    op.create_index(op.f("ix_calls_contact_id"), "calls", ["contact_id"], unique=False)
+    op.create_index(op.f("ix_calls_hit_seq"), "calls", ["hit_seq"], unique=False)
+    op.create_index(op.f("ix_calls_site_id_occurred_at"), "calls", ["site_id", "occurred_at"], unique=False)
+    op.create_index(op.f("ix_calls_visitor_no"), "calls", ["visitor_no"], unique=False)
+
+
 def create_contacts() -> None:
     op.create_table(
         "contacts",
@@ -123,6 +146,7 @@ def create_conversions() -> None:
         sa.Column("lead_day", sa.Text(), nullable=True),
         sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("by_company", sa.Boolean(), nullable=False),
+        sa.Column("ambiguous", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint(
             "kind IN ('form', 'call', 'chat', 'offline', 'lead', 'deal_created', 'deal_won')",
             name=op.f("ck_conversions_kind"),
@@ -231,6 +255,24 @@ def create_hits() -> None:
         sa.UniqueConstraint("site_id", "hit_id", name=op.f("uq_hits_site_id_hit_id")),
     )
     op.create_index(op.f("ix_hits_site_id_received_at"), "hits", ["site_id", "received_at"], unique=False)
+
+
+def create_numbers() -> None:
+    op.create_table(
+        "numbers",
+        sa.Column("number_id", sa.Integer(), nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("number", WORD, nullable=False),
+        sa.Column("shown", sa.JSON(), nullable=False),
+        sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("medium", sa.Text(), nullable=True),
+        sa.Column("campaign", sa.Text(), nullable=True),
+        sa.Column("added_at", sa.BigInteger(), nullable=False),
+        sa.Column("removed_at", sa.BigInteger(), nullable=True),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_numbers_site_id_sites")),
+        sa.PrimaryKeyConstraint("number_id", name=op.f("pk_numbers")),
+        sa.UniqueConstraint("site_id", "number", name=op.f("uq_numbers_site_id_number")),
+    )
 
 
 def create_paths() -> None:
@@ -458,6 +500,26 @@ def create_identifiers() -> None:
     op.create_index(op.f("ix_identifiers_contact_id"), "identifiers", ["contact_id"], unique=False)
 
 
+def create_leases() -> None:
+    op.create_table(
+        "leases",
+        sa.Column("lease_id", SERIAL, nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("number_id", sa.Integer(), nullable=False),
+        sa.Column("visitor_id", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("referrer", sa.Text(), nullable=True),
+        sa.Column("origin", sa.Text(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("until_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["number_id"], ["numbers.number_id"], name=op.f("fk_leases_number_id_numbers")),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_leases_site_id_sites")),
+        sa.PrimaryKeyConstraint("lease_id", name=op.f("pk_leases")),
+    )
+    op.create_index(op.f("ix_leases_number_id_until_at"), "leases", ["number_id", "until_at"], unique=False)
+    op.create_index(op.f("ix_leases_site_id_visitor_id"), "leases", ["site_id", "visitor_id"], unique=False)
+
+
 def create_links() -> None:
     op.create_table(
         "links",
@@ -515,12 +577,14 @@ def upgrade() -> None:
     create_spent_links()
     create_user_agents()
     create_users()
+    create_calls()
     create_contacts()
     create_conversions()
     create_costs()
     create_crm_changes()
     create_deals()
     create_hits()
+    create_numbers()
     create_paths()
     create_retention()
     create_tokens()
@@ -533,6 +597,7 @@ def upgrade() -> None:
     create_hits_waiting()
     create_identifications()
     create_identifiers()
+    create_leases()
     create_links()
     create_visit_hits()
     create_visits()
@@ -542,6 +607,7 @@ def downgrade() -> None:
     op.drop_table("visits")
     op.drop_table("visit_hits")
     op.drop_table("links")
+    op.drop_table("leases")
     op.drop_table("identifiers")
     op.drop_table("identifications")
     op.drop_table("hits_waiting")
@@ -554,12 +620,14 @@ def downgrade() -> None:
     op.drop_table("tokens")
     op.drop_table("retention")
     op.drop_table("paths")
+    op.drop_table("numbers")
     op.drop_table("hits")
     op.drop_table("deals")
     op.drop_table("crm_changes")
     op.drop_table("costs")
     op.drop_table("conversions")
     op.drop_table("contacts")
+    op.drop_table("calls")
     op.drop_table("users")
     op.drop_table("user_agents")
     op.drop_table("spent_links")
