@@ -15,12 +15,13 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
 from api.proxies import spoken_to
-from tracker.access.sites import all_sites
+from tracker.access.sites import Site, all_sites
 from tracker.collect.accept import Arrived, SiteFacts, Taken, accept_all, read_beacon
 from tracker.collect.address import client_of, is_trusted, networks_of, sender_of
 from tracker.collect.commit import Away, Bounds, GroupCommit, Waiting
 from tracker.collect.cookie import answer_headers
 from tracker.collect.journal import Refused, count_refusals
+from tracker.collect.payload import WireBeacon
 from tracker.collect.rate import RateLimit
 from tracker.config import Settings
 from tracker.db.store import Tx, begin
@@ -42,13 +43,19 @@ STATUS = {
 }
 # What is read of a beacon's request; everything else, cookies before all, is not looked at.
 READ = frozenset(
-    "user-agent purpose sec-purpose sec-gpc content-length transfer-encoding origin host sec-fetch-site "
+    "user-agent purpose sec-purpose sec-gpc dnt content-length transfer-encoding origin host sec-fetch-site "
     "x-forwarded-for x-forwarded-proto x-forwarded-host".split()
 )
-AWAY = DBAPIError | NoConnection | OSError  # but for what the values themselves are to blame for
+AWAY = (DBAPIError, NoConnection, OSError)  # but for what the values themselves are to blame for
 RETRY_AFTER_S = 5
 SITES_FOR_S = 1.0  # so old may be what is known of the sites
 COUNT_EVERY_S = 1.0
+
+
+def facts_of(site: Site) -> SiteFacts:
+    """What accept must know of a site."""
+    told = site.tracking
+    return SiteFacts(site.site_id, site.hosts, site.timezone, told.gpc, told.dnt, told.fields)
 
 
 class Door:
@@ -91,7 +98,10 @@ class Door:
         """
         if not isinstance(body, Refusal) and len(body) > self.settings.max_beacon_bytes:
             body = Refusal.TOO_LARGE
-        beacon = body if isinstance(body, Refusal) else read_beacon(body)
+        return self.came(body if isinstance(body, Refusal) else read_beacon(body), headers, peer, scheme)
+
+    def came(self, beacon: WireBeacon | Refusal, headers: dict[str, str], peer: str, scheme: str) -> Arrived:
+        """A beacon that is read already, with what its request's headers tell; see arrive."""
         address = client_of(peer, headers.get("x-forwarded-for", ""), self.trusted)
         headers["scheme"] = scheme
         if self.trusted and is_trusted(peer, self.trusted):
@@ -205,7 +215,7 @@ class Door:
         at = time.monotonic()
         named = {one.beacon.site for one in arrived if not isinstance(one.beacon, Refusal)}
         if at - self._sites_at > SITES_FOR_S or not named <= self._sites.keys():
-            self._sites = {site.key: SiteFacts(site.site_id, site.hosts, site.timezone) for site in all_sites(tx)}
+            self._sites = {site.key: facts_of(site) for site in all_sites(tx)}
             self._sites_at = at
 
     def _fail(self, arrived: Arrived) -> Taken:

@@ -12,6 +12,7 @@ from werkzeug.wrappers import Response as BaseResponse
 from api.context import here
 from api.door import READ
 from api.trust import Audience, audience
+from api.website import ask
 from api.website.snippet import compose
 from tracker.vocabulary import Refusal
 
@@ -39,10 +40,12 @@ def script() -> BaseResponse:
 @routes.post("/m/e")
 @audience(Audience.WEBSITE)
 def take() -> Response:
-    """Take one beacon: in the journal when this answers 204."""
+    """Take one beacon: in the journal when this answers 204. With ?ask: answer a question."""
     door = here().door
     headers = {name.lower(): value for name, value in request.headers.items() if name.lower() in READ}
     body = Refusal.TOO_LARGE if door.is_too_large(headers) else request.get_data(cache=False)
     peer, scheme = request.environ["minamoto.asked_by"]
+    if "ask" in request.args:
+        return ask.answer(here(), body, headers, peer, scheme)
     status, answered = door.take(body, headers, peer, scheme)
     return Response(status=status, headers=answered)

@@ -53,7 +53,7 @@ class Front:
             await self._live(receive, send)
         elif scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
-        elif scope["path"] == "/m/e" and scope["method"] == "POST":
+        elif scope["path"] == "/m/e" and scope["method"] == "POST" and not scope.get("query_string"):
             await self._take(scope, receive, send)
         else:
             await self._pass_on(scope, receive, send)
