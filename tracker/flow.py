@@ -32,7 +32,7 @@ from tracker.identity.stitch import (
     stitch_all,
 )
 from tracker.ids import derive
-from tracker.visits.fold import Folded, SiteRules, fold, warm
+from tracker.visits.fold import Folded, SiteRules, fold, is_on_the_web, warm
 from tracker.visits.offline import OFFLINE_KINDS, touch
 from tracker.visits.park import fold_or_park
 from tracker.visits.waiting import NOTHING_AHEAD, Ahead, FoldedHit, claim, read_ahead, wait_no_more
@@ -104,7 +104,11 @@ def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
     # A CRM may name them for the first time at this very moment, too.
     lock_names(tx, [name_to_lock(site, kind, value) for _, one in named for kind, value in names_of(one)])
     people = stitch_all(tx, [one for _, one in named], site.timezone)
-    events = [(hit, person) for (hit, _), person in zip(named, people, strict=True) if hit.kind in OFFLINE_KINDS]
+    events = [
+        (hit, person)
+        for (hit, _), person in zip(named, people, strict=True)
+        if hit.kind in OFFLINE_KINDS and not is_on_the_web(hit)
+    ]
     touch(tx, events, rules_of(site))
     browsers = folded.moved | {hit.visitor_no for hit, _ in named}
     touched = relink(tx, {hit.visitor_no for hit in folded.hits if hit.visitor_no and hit.visitor_no in browsers})
@@ -128,7 +132,14 @@ def named_by(site: Site, hit: FoldedHit) -> Identification | None:
         crm_id=None if email else crm_id,
         visitor_no=hit.visitor_no,
         hit_seq=hit.seq,
+        conversation=conversation_of(hit),
     )
+
+
+def conversation_of(hit: FoldedHit) -> str | None:
+    """Which conversation a chat on the site's pages is part of; None where its provider gives it no id."""
+    chat = hit.details.get("chat", {})
+    return f"{chat.get('provider', '')} {chat['id']}" if chat.get("id") and is_on_the_web(hit) else None
 
 
 def contact_said(

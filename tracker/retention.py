@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select, update
 
 from tracker.access.sites import Site, all_sites
 from tracker.clock import EPOCH
-from tracker.db.schema import hits, hits_waiting, identifications, retention, visit_hits, visits
+from tracker.db.schema import engagements, hits, hits_waiting, identifications, retention, visit_hits, visits
 from tracker.db.store import Tx, begin, reading
 from tracker.db.writes import among, drop, upsert
+from tracker.visits.engagement import LEAVES_OF_PAGE
 from tracker.visits.fold import HITS_OF_VISIT
 
 HITS_AT_A_TIME = 100
@@ -195,7 +196,9 @@ def step_through_visits(tx: Tx, state: State, until: datetime, newest: int, n_hi
     taken = rows[:upto]
     of_newest = tx.execute(select(visit_hits.c.visit_id).where(visit_hits.c.hit_seq == newest)).scalar()
     closed = [row for row in taken if row.ended_at < until and row.visit_id != of_newest]
-    seqs = prunable(tx, [row.visit_id for row in closed], n_hits)
+    closed_ids = [row.visit_id for row in closed]
+    leaves = leaves_in(tx, closed_ids, newest, n_hits)  # before their pages: without those nobody finds them
+    seqs = (*leaves, *prunable(tx, closed_ids, n_hits - len(leaves)))
     step = Step(state, state, tuple(row.visit_id for row in closed if not row.sealed), seqs)
     if len(seqs) == n_hits:  # there may be more of them
         return replace(step, after=replace(state, n_pruned=state.n_pruned + len(seqs)))
@@ -224,8 +227,40 @@ def prunable(tx: Tx, visit_ids: Sequence[str], n_hits: int) -> tuple[int, ...]:
     return tuple(tx.execute(query.limit(n_hits)).scalars())
 
 
+def leaves_in(tx: Tx, visit_ids: Sequence[str], newest: int, n_hits: int) -> tuple[int, ...]:
+    """Up to so many leaves of the pages of these visits."""
+    query = (
+        select(engagements.c.hit_seq)
+        .select_from(visits)
+        .join(visit_hits, HITS_OF_VISIT)
+        .join(hits, hits.c.seq == visit_hits.c.hit_seq)
+        .join(engagements, LEAVES_OF_PAGE)
+        .where(among(tx, visits.c.visit_id, visit_ids), engagements.c.hit_seq != newest)
+    )
+    return tuple(tx.execute(query.limit(n_hits)).scalars())
+
+
+def has_its_page() -> ColumnElement[bool]:
+    """That a hit is a leave of a page view that is still in the journal, and goes with it."""
+    page, seen = hits.alias("page"), visit_hits.alias("seen")
+    return (
+        select(page.c.seq)
+        .join(seen, seen.c.hit_seq == page.c.seq)
+        .join(
+            engagements,
+            and_(
+                engagements.c.site_id == page.c.site_id,
+                engagements.c.page_id == page.c.hit_id,
+                engagements.c.visitor_no == seen.c.visitor_no,
+            ),
+        )
+        .where(engagements.c.hit_seq == hits.c.seq)
+        .exists()
+    )
+
+
 def step_through_others(tx: Tx, state: State, until: datetime, newest: int, n_hits: int) -> Step | None:
-    """The next old hits that are in no visit and name nobody: a call of somebody unknown, a hit that was parked."""
+    """The next old hits that are in no visit and name nobody: a call of somebody unknown, a leave without its page."""
     rows = tx.execute(
         select(hits.c.seq, hits.c.received_at)
         .where(hits.c.seq > state.swept_seq, hits.c.seq < newest)
@@ -242,6 +277,7 @@ def step_through_others(tx: Tx, state: State, until: datetime, newest: int, n_hi
         ~exists().where(visit_hits.c.hit_seq == hits.c.seq),
         ~exists().where(identifications.c.hit_seq == hits.c.seq),
         ~exists().where(hits_waiting.c.seq == hits.c.seq),
+        ~has_its_page(),
     )
     seqs = tuple(tx.execute(query.order_by(hits.c.seq).limit(n_hits)).scalars())
     upto = seqs[-1] if len(seqs) == n_hits else rows[n_old - 1].seq
@@ -257,6 +293,7 @@ def take(tx: Tx, step: Step) -> int:
         return 0
     if step.seal:
         tx.execute(update(visits).where(among(tx, visits.c.visit_id, step.seal)).values(sealed=True))
+    drop(tx, engagements.c.hit_seq, step.seqs)
     drop(tx, visit_hits.c.hit_seq, step.seqs)
     drop(tx, hits.c.seq, step.seqs)
     upsert(tx, retention, [row_of(step.after)])

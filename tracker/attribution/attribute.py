@@ -135,12 +135,18 @@ def deals_of_given(dialect: str) -> Any:
 
 def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
     """The lead events of these contacts, and each once as a new lead."""
-    rows = tx.execute(
-        select(identifications).where(
+    told = tx.execute(
+        select(identifications)
+        .where(
             identifications.c.contact_id.in_(people),
             identifications.c.kind.in_([kind.value for kind in LEAD_EVENTS]),
         )
+        .order_by(identifications.c.occurred_at, identifications.c.identification_id)
     ).mappings()
+    rows: dict[tuple[str, ...], Mapping[Any, Any]] = {}
+    for row in told:  # of a conversation that was told more than once the first counts
+        same = (row["contact_id"], row["conversation"]) if row["conversation"] else (row["identification_id"],)
+        rows.setdefault(same, row)
     found = [
         Conversion(
             conversion_id=row["identification_id"],
@@ -150,7 +156,7 @@ def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
             contact_id=row["contact_id"],
             hit_seq=row["hit_seq"],
         )
-        for row in rows
+        for row in rows.values()
     ]
     leads = tx.execute(select(contacts.c.contact_id, contacts.c.lead_at).where(contacts.c.contact_id.in_(people)))
     return found + [

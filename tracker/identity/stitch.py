@@ -41,6 +41,7 @@ class Identification:
     visitor_no      the browser on which it happened, if any
     hit_seq         the hit that is the evidence, if any
     evidence        what the row's id is derived from: the same evidence is the same row
+    conversation    of a chat on the site's pages, which one; a contact has it once as a lead event
     """
 
     site_id: int
@@ -51,6 +52,7 @@ class Identification:
     crm_id: str | None = None
     visitor_no: int | None = None
     hit_seq: int | None = None
+    conversation: str | None = None
 
 
 def owner_of(tx: Tx, site_id: int, email: str | None, crm_id: str | None) -> str | None:
@@ -184,6 +186,7 @@ def write_identifications(tx: Tx, named: Sequence[tuple[Identification, str]]) -
             "visitor_no": one.visitor_no,
             "hit_seq": one.hit_seq,
             "kind": one.kind.value,
+            "conversation": one.conversation,
             "occurred_at": min(one.occurred_at, known.get(identification_id, one.occurred_at)),
         }
         for identification_id, (one, contact_id) in zip(ids, named, strict=True)

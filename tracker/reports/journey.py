@@ -263,8 +263,8 @@ def hit_items(tx: Tx, own: Sequence[Visit]) -> list[JourneyItem]:
 def hit_item(row: Mapping[Any, Any], visit_id: str | None, touch: Touch | None = None) -> JourneyItem:
     """A hit of the journal as a moment."""
     details = row["details"]
-    form, named = details.get("form", {}), details.get("identifiers", {})
-    told = str(details.get("name") or form.get("name") or form.get("id") or "")
+    form, named, chat = details.get("form", {}), details.get("identifiers", {}), details.get("chat", {})
+    told = str(details.get("name") or form.get("name") or form.get("id") or chat.get("provider") or "")
     return JourneyItem(
         at=row["occurred_at"],
         kind=row["kind"],

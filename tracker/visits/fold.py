@@ -26,6 +26,7 @@ from tracker.ids import derive
 from tracker.urls import EXCLUDED_REFERRERS, Arrival, read_arrival
 from tracker.visits.agents import Agent, agents_of, read_agent
 from tracker.visits.boundary import Step, cut
+from tracker.visits.engagement import note
 from tracker.visits.waiting import COLUMNS, NOTHING_AHEAD, Ahead, FoldedHit, hit_of, number_visitors, read_hits
 from tracker.vocabulary import NOT_SET, Device, HitKind, Origin, TouchKind
 
@@ -118,11 +119,14 @@ def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: 
     found = [hit_of(row, numbers.get((row[1], row[-1]))) for row in rows]
     by_visitor: dict[int, list[FoldedHit]] = {}
     for hit in found:
-        if hit.visitor_no is not None and hit.kind in WEB_KINDS:
+        if hit.visitor_no is not None and is_on_the_web(hit):
             by_visitor.setdefault(hit.visitor_no, []).append(hit)
+    leaves = [hit for hit in found if hit.kind == HitKind.LEAVE]
     stand = standing(tx, sites, by_visitor, new_visitors)
-    agents = agents_of(tx, {hit.user_agent or "" for own in stand.values() for hit in own.hits}, ahead.agents)
+    seen = [*leaves, *(hit for own in stand.values() for hit in own.hits)]
+    agents = agents_of(tx, {hit.user_agent or "" for hit in seen}, ahead.agents)
     moved = fold_visitors(tx, sites, stand, agents)
+    note(tx, [hit for hit in leaves if bot_of(hit, agents[hit.user_agent or ""]) is None])
     # By each hit's own word, so that it depends on no other.
     suspect = {text for text, agent in agents.items() if agent.bot is not None}
     crawlers = frozenset(
@@ -132,6 +136,11 @@ def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: 
         if (text := hit.user_agent or "") in suspect and bot_of(hit, agents[text]) is not None
     )
     return Folded(tuple(sorted(found, key=in_order)), crawlers, moved)
+
+
+def is_on_the_web(hit: FoldedHit) -> bool:
+    """Whether a hit is part of a visit. A chat is, on the site's own pages; one that a program tells of is a touch."""
+    return hit.kind in WEB_KINDS or (hit.kind == HitKind.CHAT and hit.origin == Origin.BROWSER)
 
 
 def in_order(hit: FoldedHit) -> tuple[int, str]:
@@ -388,7 +397,9 @@ def warm(ahead: Ahead, sites: Callable[[int], SiteRules]) -> None:
     for row in ahead.rows.values():
         site = sites(row[1])
         _, other_site = brought_by(row[6], row[7], site.hosts)
-        if other_site is not None or "?" in row[6] or not row[7]:  # it may begin a visit
+        if row[3] == HitKind.LEAVE:
+            pass  # begins nothing
+        elif other_site is not None or "?" in row[6] or not row[7]:  # it may begin a visit
             came_by(row[6], row[7], site.hosts)
             visit_id_of(row[1], row[2])
             day_of(row[5] // MINUTE_MS, site.timezone)
