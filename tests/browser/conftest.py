@@ -13,8 +13,9 @@ from contextlib import closing, suppress
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Playwright, sync_playwright
 
+from tests.browser.engines import missing
 from tests.browser.origins import Collector, Website
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -36,19 +37,23 @@ def chromium_path() -> str:
     named = os.environ.get("MINAMOTO_TEST_CHROMIUM")
     path = named or next(filter(None, map(shutil.which, NAMES)), None)
     if path is None:
-        missing = "no Chromium here: apt-get install chromium, or name one in MINAMOTO_TEST_CHROMIUM"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+        missing("no Chromium here: apt-get install chromium, or name one in MINAMOTO_TEST_CHROMIUM")
     return path
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One browser for the run (with xdist: for the worker)."""
-    path = chromium_path()
+def playwright() -> Iterator[Playwright]:
+    """The driver of Chromium and Firefox; a process can have only one."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGS))
-        yield browser
-        browser.close()
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def chromium(playwright: Playwright) -> Iterator[Browser]:
+    """One browser for the run (with xdist: for the worker)."""
+    browser = playwright.chromium.launch(executable_path=chromium_path(), args=list(ARGS))
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from tracker.collect.cookie import answer_headers
 STATIC = Path(__file__).parents[2] / "static"
 SNIPPET = compose(str(STATIC), {}, [])
 PATIENCE_S = 20
+DOT = "GIF89a\x01\0\x01\0\0\0\0;"  # nothing to be seen, and taken for an image
 
 Hit = dict[str, Any]
 
@@ -35,6 +36,15 @@ class Request:
     def form(self) -> dict[str, str]:
         """The fields that a browser has posted."""
         return {name: values[-1] for name, values in parse_qs(self.body, keep_blank_values=True).items()}
+
+    def beacon(self) -> str | None:
+        """The JSON of a beacon, by POST or in an image's address; None if the request is none."""
+        path, _, query = self.path.partition("?")
+        if not path.endswith("/m/e"):
+            return None
+        if self.method == "POST":
+            return self.body if query == "" else None
+        return parse_qs(query).get("b", [None])[0]
 
 
 class Origin:
@@ -154,12 +164,15 @@ class Website(Origin):
 class Collector(Origin):
     """Serves /m.js and takes beacons at /m/e, both under any prefix, and a page; can be broken in five ways.
 
-    Its answers bear the headers of the real one's: those for other origins, and the visitor's cookie.
+    Its answers bear the headers of the real one's: those for other origins, and the visitor's cookie. Questions
+    (/m/e?ask) are answered out of `answers`, whatever is broken but the line.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.page = ""
+        self.script = SNIPPET
+        self.answers: dict[str, Any] = {}
         self.status = 204
         self.deaf = False  # hangs up without an answer
         self.sets_cookies = True  # False: as if a proxy took the cookie out of the answer
@@ -168,14 +181,17 @@ class Collector(Origin):
         self.slow.set()
 
     def answer(self, request: Request, to: BaseHTTPRequestHandler) -> None:
-        if request.path.endswith("/m.js"):
-            self.send(to, 200, SNIPPET.decode(), Content_Type="text/javascript; charset=utf-8")
+        path, _, query = request.path.partition("?")
+        if path.endswith("/m.js"):
+            self.send(to, 200, self.script.decode(), Content_Type="text/javascript; charset=utf-8")
         elif request.path == "/page":
             self.send(to, 200, self.page, Content_Type="text/html; charset=utf-8")
         elif self.deaf and request.method == "POST":
             to.close_connection = True
         else:
-            self.slow.wait(PATIENCE_S)
+            asked = json.loads(request.body).get("ask") if query == "ask" else None
+            if asked is None:
+                self.slow.wait(PATIENCE_S)
             visitor = json.loads(request.body)["visitor"] if request.body and self.status < 300 else None
             headers = answer_headers(
                 request.headers.get("Origin"),
@@ -186,18 +202,27 @@ class Collector(Origin):
                 request.headers.get("X-Forwarded-Proto") == "https",
             )
             told = {"Access-Control-Allow-Origin": "*"} if self.for_everybody else dict(headers)
-            self.send(to, self.status, **told)
+            if asked is not None:
+                self.send(to, 200, json.dumps(self.answers.get(asked, {})), Content_Type="application/json", **told)
+            elif query.startswith("b=") and self.status == 204:
+                self.send(to, 200, DOT, Content_Type="image/gif", **told)
+            else:
+                self.send(to, self.status, **told)
 
     def at(self, host: str) -> str:
         """Its origin under a name of its own."""
         return f"http://{host}:{self.port}"
 
     def beacons(self) -> list[Request]:
-        return [request for request in self.requests if request.path.endswith("/m/e")]
+        return [request for request in self.requests if request.beacon() is not None]
 
     def offers(self) -> list[Hit]:
         """Every hit as often as it came, in order, also those that were answered with an error."""
-        return [hit for request in self.beacons() for hit in json.loads(request.body)["hits"]]
+        return [hit for beacon in self.told() for hit in beacon["hits"]]
+
+    def told(self) -> list[dict[str, Any]]:
+        """What each beacon says, in order of arrival."""
+        return [json.loads(request.beacon() or "") for request in self.beacons()]
 
     def hits(self, kind: str = "") -> list[Hit]:
         """The hits by their ids: a hit that came again is the same hit."""
@@ -211,7 +236,7 @@ class Collector(Origin):
 
     def visitors(self) -> list[str]:
         """The visitor id of each beacon."""
-        return [json.loads(request.body)["visitor"] for request in self.beacons()]
+        return [beacon["visitor"] for beacon in self.told()]
 
     def close(self) -> None:
         self.slow.set()

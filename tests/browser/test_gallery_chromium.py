@@ -1,0 +1,21 @@
+"""The gallery in Chromium: on each page, what must and must not reach the collector. See gallery/README.md."""
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.engines import Engine, PlaywrightEngine
+from tests.browser.gallery.situation import names
+from tests.browser.gallery.stage import perform
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def engine(chromium: Browser) -> Engine:
+    """One profile for all pages."""
+    return PlaywrightEngine(chromium)
+
+
+@pytest.mark.parametrize("name", names())
+def test_what_must_reaches_the_collector_and_the_page_works_as_without(name: str, engine: Engine) -> None:
+    assert perform(engine, name) == []
