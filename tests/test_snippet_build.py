@@ -14,7 +14,7 @@ from api.website.snippet import compose
 
 ROOT = Path(__file__).parents[1]
 STATIC = ROOT / "static"
-SOURCES = [STATIC / "m.js", *sorted((STATIC / "parts").glob("*.js"))]
+SOURCES = [STATIC / "m.js", STATIC / "kit.js", *sorted((STATIC / "parts").glob("*.js"))]
 NEWER = re.compile(
     r"\?\.[a-z\[(]|\?\?|&&=|\|\|=|\(\?<"
     r"|\b(eval|instanceof|globalThis|innerHTML)\b|\.(at|replaceAll|fromEntries)\("

@@ -1,7 +1,7 @@
 """Puts a site's script together: the core, the site's settings, and the parts that it has switched on, in one file.
 
 The pieces are the built ones (static/built/, made by `make snippet`): each is one function expression, so the whole is
-one call, `(core)(settings, [part, ...])`, and leaves nothing in the page's scope.
+one call, `(core)(settings, (kit)([part, ...]))`, and leaves nothing in the page's scope. Without parts there is no kit.
 """
 
 import json
@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-HEAD = "// Minamoto, built from static/m.js and static/parts: see docs/snippet.md\n"
+HEAD = "// Minamoto: docs/snippet.md\n"
 
 
 @lru_cache(maxsize=256)
@@ -29,4 +29,5 @@ def compose(folder: str, settings: Mapping[str, Any], parts: Sequence[str]) -> b
     # A host's name or a site's is text from people: "</script>" and U+2028 must stay harmless wherever it is put.
     told = json.dumps(dict(settings), separators=(",", ":")).replace("<", "\\u003c")
     code = ",".join(piece(folder, name) for name in parts)
-    return f"{HEAD}({piece(folder, 'm')})({told},[{code}])\n".encode()
+    kit = f",({piece(folder, 'kit')})([{code}])" if parts else ""
+    return f"{HEAD}({piece(folder, 'm')})({told}{kit})\n".encode()

@@ -19,6 +19,8 @@ from tracker.collect.cookie import answer_headers
 STATIC = Path(__file__).parents[2] / "static"
 SNIPPET = compose(str(STATIC), {}, [])
 PATIENCE_S = 20
+# In the page: the hits that the collector has not answered yet, as the snippet keeps them.
+UNANSWERED = "Object.keys(localStorage).flatMap((key) => JSON.parse(localStorage[key])[1])"
 DOT = "GIF89a\x01\0\x01\0\0\0\0;"  # nothing to be seen, and taken for an image
 
 Hit = dict[str, Any]
@@ -165,7 +167,7 @@ class Collector(Origin):
     """Serves /m.js and takes beacons at /m/e, both under any prefix, and a page; can be broken in five ways.
 
     Its answers bear the headers of the real one's: those for other origins, and the visitor's cookie. Questions
-    (/m/e?ask) are answered out of `answers`, whatever is broken but the line.
+    (/m/e?ask) are answered out of `answers`: by word a value, or a function of the question.
     """
 
     def __init__(self) -> None:
@@ -173,6 +175,7 @@ class Collector(Origin):
         self.page = ""
         self.script = SNIPPET
         self.answers: dict[str, Any] = {}
+        self.taken: list[Request] = []  # beacons that it did not refuse, nor hang up on
         self.status = 204
         self.deaf = False  # hangs up without an answer
         self.sets_cookies = True  # False: as if a proxy took the cookie out of the answer
@@ -191,6 +194,10 @@ class Collector(Origin):
         else:
             asked = json.loads(request.body).get("ask") if query == "ask" else None
             if asked is None:
+                if request.beacon() is not None and self.status < 300:
+                    with self.news:
+                        self.taken.append(request)
+                        self.news.notify_all()
                 self.slow.wait(PATIENCE_S)
             visitor = json.loads(request.body)["visitor"] if request.body and self.status < 300 else None
             headers = answer_headers(
@@ -203,7 +210,9 @@ class Collector(Origin):
             )
             told = {"Access-Control-Allow-Origin": "*"} if self.for_everybody else dict(headers)
             if asked is not None:
-                self.send(to, 200, json.dumps(self.answers.get(asked, {})), Content_Type="application/json", **told)
+                answer = self.answers.get(asked, {})
+                known = answer(json.loads(request.body)) if callable(answer) else answer
+                self.send(to, 200, json.dumps(known), Content_Type="application/json", **told)
             elif query.startswith("b=") and self.status == 204:
                 self.send(to, 200, DOT, Content_Type="image/gif", **told)
             else:
@@ -223,6 +232,14 @@ class Collector(Origin):
     def told(self) -> list[dict[str, Any]]:
         """What each beacon says, in order of arrival."""
         return [json.loads(request.beacon() or "") for request in self.beacons()]
+
+    def stored(self) -> list[Hit]:
+        """The hits of beacons that were taken, by their ids, each with its beacon's `consent` and `visitor`."""
+        told = [json.loads(request.beacon() or "") for request in self.taken]
+        bearing = (
+            {**hit, "consent": each["consent"], "visitor": each["visitor"]} for each in told for hit in each["hits"]
+        )
+        return list({hit["id"]: hit for hit in bearing}.values())
 
     def hits(self, kind: str = "") -> list[Hit]:
         """The hits by their ids: a hit that came again is the same hit."""

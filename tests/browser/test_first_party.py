@@ -17,7 +17,7 @@ from sqlalchemy import Engine, func, select
 
 from tests.browser.conftest import NewContext, Noises
 from tests.browser.nginx import Nginx, block_of
-from tests.browser.origins import Collector, Website
+from tests.browser.origins import UNANSWERED, Collector, Website
 from tests.live import running
 from tracker.access.sites import add_site
 from tracker.db.schema import visits
@@ -76,7 +76,7 @@ def days_left(context: BrowserContext) -> float:
 
 def settled(page: Page) -> None:
     """Until every hit of this page is answered, and the answers have been read."""
-    page.wait_for_function("JSON.parse(sessionStorage._mnm || '[[]]')[0].length === 0")
+    page.wait_for_function(f"{UNANSWERED}.length === 0")
 
 
 def visit(page: Page, address: str, collector: Collector, nth: int) -> str:
@@ -303,7 +303,7 @@ def test_a_proxy_that_answers_for_everybody_costs_the_cookie_and_no_hit(
     website.put("/", at=collector.at("track.shop.test"))
     page.goto(website.at())
     collector.hit("page")
-    page.wait_for_function("JSON.parse(sessionStorage._mnm)[0].length === 1")
+    page.wait_for_function(f"{UNANSWERED}.length === 1")
     page.evaluate("minamoto('event', 'next')")
     collector.hit("event")
     settled(page)
@@ -349,3 +349,10 @@ def test_the_documented_rewrites_lead_to_the_two_addresses() -> None:
     assert pairs == [("/tea/m.js", "/m.js"), ("/tea/m/e", "/m/e")]
     (worker,) = re.findall(r"PATHS = \{ (.*) \}", text)
     assert json.loads("{" + worker.replace("'", '"') + "}") == dict(pairs)
+    assert "fetch(MINAMOTO + PATHS[pathname] + search," in text
+
+
+def test_the_query_goes_along_to_both_addresses(page: Page, nginx: Nginx, collector: Collector) -> None:
+    page.goto(nginx.at("/tea/m.js?site=KEY"))
+    page.goto(nginx.at("/tea/m/e?b=%7B%7D"))
+    assert [request.path for request in collector.requests] == ["/m.js?site=KEY", "/m/e?b=%7B%7D"]

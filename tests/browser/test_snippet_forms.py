@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.browser.conftest import Noises
-from tests.browser.origins import Collector, Hit, Website
+from tests.browser.origins import UNANSWERED, Collector, Hit, Website
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("noises")]
 
@@ -350,7 +350,7 @@ def test_a_form_sent_to_a_collector_that_is_down_comes_with_the_next_page(
     website.put("/thanks", title="thanks")
     page.goto(website.at())
     collector.hit("page")
-    page.wait_for_function("JSON.parse(sessionStorage._mnm)[0].length === 0")
+    page.wait_for_function(f"{UNANSWERED}.length === 0")
     collector.deaf = True
     page.click("button")
     lost = collector.hit("form")
