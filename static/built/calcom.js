@@ -1,0 +1,1 @@
+e=>{const t={};e.messages(["cal.com"],({originator:n,type:s,data:o})=>{if(n!=="CAL"||s!=="bookingSuccessfulV2"||t[o.uid])return;t[o.uid]=1,e.event("form submitted",{provider:"calcom",form:o.eventTypeId,response:o.uid})})}

@@ -1,0 +1,1 @@
+e=>{const t={};e.messages(["calendly.com"],({event:n,payload:s},{source:o})=>{if(n!=="calendly.event_scheduled"||t[s.invitee.uri])return;t[s.invitee.uri]=1;const i=Array.from(document.querySelectorAll("iframe")).find(({contentWindow:e})=>o&&e===o);e.event("form submitted",{provider:"calendly",form:i?new URL(i.src).pathname.slice(1):"",response:s.invitee.uri})})}

@@ -1,0 +1,1 @@
+e=>{e.owns("form.wpcf7-form"),e.listen(document,"wpcf7submit",({target:t,detail:{status:n,contactFormId:s}})=>{const o=t.querySelector("form")||t;/^mail_(sent|failed)$/.test(n)&&e.lead({provider:"cf7",id:String(s),name:""},null,o)})}

@@ -1,0 +1,1 @@
+e=>{const t=()=>["email","phone","nickname"].map(e=>window.$crisp.get("user:"+e)||"");e.when(()=>window.$crisp&&window.$crisp.is,()=>{let n=String(t());setInterval(()=>e.when(()=>n,()=>{const[s,o,i]=t(),a=String(t())!==n&&window.$crisp.is("chat:opened");n=String(t()),a&&(s||o)&&e.chat({provider:"crisp",id:window.$crisp.get("session:identifier"),email:s,phone:o,name:i})}),1e3)})}

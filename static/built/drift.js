@@ -1,0 +1,1 @@
+e=>{let t;e.when(()=>window.drift&&window.drift.on&&window.drift,n=>{const s=(s,o)=>n.on(s,n=>e.when(()=>n,()=>{t=n.conversationId||(n.data||{}).conversationId||t,e.chat(Object.assign({provider:"drift",id:t},o(n.data||n)))}));s("startConversation",()=>({})),s("emailCapture",({email:e})=>({email:e})),s("phoneCapture",({phone:e})=>({phone:e}))})}

@@ -1,0 +1,1 @@
+e=>{e.owns("form.elementor-form"),e.when(()=>window.jQuery,t=>t(document).on("submit_success",({target:t})=>e.when(()=>t,()=>{if(!t.matches("form.elementor-form"))return;const{value:n}=t.querySelector("[name=form_id]")||{};e.lead({provider:"elementor",id:n||"",name:t.getAttribute("name")||""},null,t)})))}

@@ -1,0 +1,13 @@
+// Drift: https://devdocs.drift.com/docs/drift-events
+(kit) => {
+  let id;
+  kit.when(() => window.drift && window.drift.on && window.drift, (drift) => {
+    const on = (name, tell) => drift.on(name, (event) => kit.when(() => event, () => {
+      id = event.conversationId || (event.data || {}).conversationId || id;
+      kit.chat(Object.assign({ provider: 'drift', id }, tell(event.data || event)));
+    }));
+    on('startConversation', () => ({}));
+    on('emailCapture', ({ email }) => ({ email }));
+    on('phoneCapture', ({ phone }) => ({ phone }));
+  });
+}

@@ -1,0 +1,25 @@
+// HubSpot forms: https://developers.hubspot.com/docs/api-reference/latest/marketing/forms/global-form-events
+// Those of the old editor: https://developers.hubspot.com/docs/cms/start-building/features/forms/legacy-forms
+(kit) => {
+  const answers = {}; // of the old editor, by form: told before the server has answered
+
+  // In one version a list of names and values, in another an object; the new editor's names say whose field it is ("0-1/email").
+  const pairs = (values) => (Array.isArray(values) ? values : Object.keys(values).map((name) => ({ name, value: values[name] })))
+    .map(({ name, value }) => ({ name: String(name).split('/').pop(), value }));
+  const lead = (id, values) => kit.lead({ provider: 'hubspot', id, name: '' }, pairs(values), null);
+
+  const told = ({ type, eventName, id, data }) => {
+    if (type !== 'hsFormCallback') return;
+    if (eventName === 'onFormSubmit') answers[id] = data;
+    if (eventName === 'onFormSubmitted') lead(id, (data && data.submissionValues) || answers[id]);
+  };
+
+  kit.owns('form.hs-form[data-form-id], .hs-form-html form');
+  // The script in the page tells the page itself; a form in a frame of HubSpot's tells it from there.
+  kit.listen(window, 'message', ({ origin, data }) => origin === location.origin && told(data));
+  kit.messages(['hsforms.com', 'hsforms.net', 'hubspot.com'], told);
+  kit.listen(window, 'hs-form-event:on-submission:success', (event) => {
+    const form = window.HubSpotFormsV4.getFormFromEvent(event);
+    form.getFormFieldValues().then((values) => lead(form.getFormId(), values)).catch(() => {});
+  });
+}
