@@ -40,7 +40,12 @@ class World:
         return {**hit, "url": f"https://www.acme.example{url}", "referrer": referrer, **more}
 
     def send(
-        self, visitor: str, hits: list[dict[str, object]], now: datetime | None = None, agent: str = AGENT
+        self,
+        visitor: str,
+        hits: list[dict[str, object]],
+        now: datetime | None = None,
+        agent: str = AGENT,
+        fields: tuple[str, ...] = ("phone",),
     ) -> Taken:
         sent = max(int(str(hit["at"])) for hit in hits)
         body = {"v": 1, "site": "acmekey", "visitor": visitor.ljust(16, "0"), "sent_at": sent, "hits": hits}
@@ -50,7 +55,7 @@ class World:
                 json.dumps(body).encode(),
                 headers={"user-agent": agent},
                 address="203.0.113.9",
-                sites={"acmekey": SiteFacts(self.site.site_id, self.site.hosts, self.site.timezone)},
+                sites={"acmekey": SiteFacts(self.site.site_id, self.site.hosts, self.site.timezone, fields=fields)},
                 now=now or datetime.fromtimestamp(sent / 1000, UTC),
                 max_age=timedelta(days=7),
             )

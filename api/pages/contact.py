@@ -1,6 +1,6 @@
 """One contact: who, first, lead and latest touch, the deals with their ledger, and the journey."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import urlsplit
@@ -33,12 +33,20 @@ from tracker.reports.journey import (
     attribution_fields,
     journey,
 )
-from tracker.reports.records import Booked, Contact, DealRecord, deal_history, list_deals, read_contact
-from tracker.vocabulary import DealStatus, EntryKind, IdentifierKind
+from tracker.reports.records import (
+    Booked,
+    Contact,
+    DealRecord,
+    deal_history,
+    evidence_of,
+    list_deals,
+    read_contact,
+)
+from tracker.vocabulary import DealStatus, EntryKind, IdentificationKind, IdentifierKind
 
 PAGE_STEPS = 100
 MOST_DEALS = 100
-INSIDE = ("page", "event", "form", "identify")
+INSIDE = ("page", "event", "form", "identify", "chat")
 BOOKED = frozenset(kind.value for kind in EntryKind)
 NAMED_BY_CRM = message("named by the CRM")
 
@@ -66,7 +74,9 @@ class ShownIdentifier:
 @dataclass(frozen=True, slots=True)
 class ShownContact:
     title: str
+    title_evidence: str | None
     company: str | None
+    company_evidence: str | None
     stage: str | None
     identifiers: tuple[ShownIdentifier, ...]
     since: datetime
@@ -110,6 +120,8 @@ class Event:
     path: str
     detail: str
     props: tuple[tuple[str, str], ...]
+    engaged_s: int | None = None
+    scroll: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,13 +159,14 @@ def contact(contact_id: str) -> ResponseReturnValue:
     offset = offset_asked()
     with reading(here().engine) as tx:
         who = read_contact(tx, site.site_id, contact_id)
+        evidence = evidence_of(tx, site, who)
         fields = attribution_fields(tx, site, contact_id)
         way = journey(tx, site, contact_id)
         deals = deals_shown(tx, site, contact_id)
     steps = steps_of(way, fields, site)
     return render_template(
         "contact.html",
-        contact=contact_shown(who, fields, deals),
+        contact=contact_shown(who, fields, deals, evidence),
         deals=deals,
         journey=steps[offset : offset + PAGE_STEPS],
         notes=[Note(gettext(NOTES[code], day=day_shown(fields.kept_since))) for code in fields.notes],
@@ -167,17 +180,21 @@ def day_shown(day: str | None) -> str:
     return "" if day is None else format_date(date.fromisoformat(day), "y年M月d日" if chosen() == "ja" else "d MMM y")
 
 
-def contact_shown(who: Contact, fields: Fields, deals: Sequence[ShownDeal]) -> ShownContact:
-    """The head of the page."""
+def contact_shown(
+    who: Contact, fields: Fields, deals: Sequence[ShownDeal], evidence: Mapping[str, IdentificationKind]
+) -> ShownContact:
+    """The head of the page; evidence: what told the phone number, the name and the company_name."""
     named = [ShownIdentifier(IdentifierKind.EMAIL.value, email, fields.lead_type.value) for email in who.emails]
     if who.crm_id:
         named.append(ShownIdentifier(IdentifierKind.CRM_ID.value, who.crm_id, "crm"))
     if who.phone:
-        named.append(ShownIdentifier("phone", who.phone, fields.lead_type.value))
+        named.append(ShownIdentifier("phone", who.phone, evidence["phone"].value))
     booked = [deal for deal in deals if deal.ledger]
     return ShownContact(
         title=who.name or who.email or who.crm_id or contact_word(who),
+        title_evidence=evidence["name"].value if who.name else None,
         company=who.company_name or who.company_domain,
+        company_evidence=evidence["company_name"].value if who.company_name else None,
         stage=None,
         identifiers=tuple(named),
         since=fields.lead_at,
@@ -264,12 +281,12 @@ def steps_of(way: Journey, fields: Fields, site: Site) -> list[Step]:
     visits = {visit.visit_id: visit for visit in way.visits}
     inside: dict[str, list[JourneyItem]] = {}
     for item in way.items:
-        if item.kind in INSIDE and item.visit_id:
+        if is_inside(item) and item.visit_id:
             inside.setdefault(item.visit_id, []).append(item)
     steps: list[Step] = []
     before: str | None = None
     for item in way.items:
-        if item.kind in INSIDE or (item.deal and is_told_twice(item, way)):
+        if is_inside(item) or (item.deal and is_told_twice(item, way)):
             continue
         day = local_day(item.at, site.timezone)
         gap = (date.fromisoformat(day) - date.fromisoformat(before)).days if before else 0
@@ -277,6 +294,11 @@ def steps_of(way: Journey, fields: Fields, site: Site) -> list[Step]:
         visit = visits.get(item.visit_id or "")
         steps.append(step_of(item, max(0, gap), visit, inside.get(item.visit_id or "", []), fields))
     return steps
+
+
+def is_inside(item: JourneyItem) -> bool:
+    """Whether a moment is shown inside its visit; a chat that is no part of one is a touch and stands by itself."""
+    return item.kind in INSIDE and item.touch is None
 
 
 def is_told_twice(item: JourneyItem, way: Journey) -> bool:
@@ -318,7 +340,17 @@ def step_of(item: JourneyItem, gap: int, visit: Visit | None, inside: Sequence[J
 
 def event_of(item: JourneyItem) -> Event:
     """What was done in a visit."""
-    return Event(item.kind, item.at, item.title, path_of_url(item.url), item.detail, item.props)
+    seen = item.engaged
+    return Event(
+        item.kind,
+        item.at,
+        item.title,
+        path_of_url(item.url),
+        item.detail,
+        item.props,
+        engaged_s=round(seen.engaged_ms / 1000) if seen else None,
+        scroll=seen.scroll if seen else None,
+    )
 
 
 def path_of_url(url: str) -> str:

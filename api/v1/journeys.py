@@ -189,8 +189,8 @@ class Moment(Out):
 
     at: At = Field(description="When it happened.")
     kind: str = Field(
-        description="visit, call, chat, offline (touches); page, event, form, identify (hits in a visit); "
-        "identified (by a CRM); deal.",
+        description="visit, call, chat, offline (touches); page, event, form, identify, and a chat without a touch "
+        "(hits in a visit); identified (by a CRM); deal.",
         examples=["page"],
     )
     title: str = Field(description="Page title, form or event name; may be empty.", examples=["Pricing"])
@@ -200,6 +200,11 @@ class Moment(Out):
     visit: VisitOut | None = Field(description="The visit it was in.")
     touch: TouchOut | None = Field(description="Of a touch: where it came from.")
     deal: DealStepOut | None = Field(description="Of a deal: what happened.")
+    engaged_s: float | None = Field(
+        description="Of a page: for how many seconds it was visible and had the focus; null where it told nothing.",
+        examples=[42.5],
+    )
+    scroll: int | None = Field(description="Of a page: how far down it was seen, in percent.", examples=[80])
 
 
 class JourneyPage(PageOut):
@@ -306,6 +311,8 @@ def moment(item: way.JourneyItem, visits: dict[str, VisitOut]) -> Moment:
         visit=visits.get(item.visit_id or ""),
         touch=None if item.touch is None else touch_out(item.touch),
         deal=None if item.deal is None else step_out(item.deal),
+        engaged_s=None if item.engaged is None else item.engaged.engaged_ms / 1000,
+        scroll=None if item.engaged is None else item.engaged.scroll,
     )
 
 

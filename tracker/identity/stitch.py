@@ -16,7 +16,6 @@ from tracker.clock import local_day
 from tracker.db.schema import (
     contacts,
     crm_changes,
-    hits,
     identifications,
     identifiers,
     links,
@@ -28,8 +27,8 @@ from tracker.db.writes import among, chunks, drop, insert_once, lock, upsert
 from tracker.errors import Conflict, NotFound
 from tracker.identity.graph import Named, spans
 from tracker.identity.normalise import company_domain_of
+from tracker.identity.told import NOTHING, Said, told_of
 from tracker.ids import derive
-from tracker.phones import phone_of
 from tracker.vocabulary import CrmChangeKind, IdentificationKind, IdentifierKind
 
 
@@ -237,7 +236,7 @@ def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:
             select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id),
         )
         said = crm_says(tx, some)
-        phones = phones_of(tx, some, timezone)
+        told = told_of(tx, some, timezone)
         leads: dict[str, datetime] = {}
         for contact_id, occurred_at in tx.execute(
             select(identifications.c.contact_id, identifications.c.occurred_at).where(
@@ -246,19 +245,20 @@ def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:
         ):
             leads[contact_id] = min(occurred_at, leads.get(contact_id, occurred_at))
         rows = tx.execute(select(contacts).where(contacts.c.contact_id.in_(some))).mappings().all()
-        upsert(tx, contacts, [refreshed(row, said, phones, leads, timezone) for row in rows])
+        upsert(tx, contacts, [refreshed(row, said, told, leads, timezone) for row in rows])
 
 
 def refreshed(
     row: Mapping[Any, Any],
     said: Mapping[str, Mapping[str, Any]],
-    phones: Mapping[str, str],
+    told: Mapping[str, Mapping[str, Said]],
     leads: Mapping[str, datetime],
     timezone: str,
 ) -> dict[str, Any]:
-    """One contact's row from its evidence."""
+    """One contact's row from its evidence: what a CRM says (also that there is none), else what was told first."""
     contact_id = row["contact_id"]
     crm = said.get(contact_id, {})
+    first = {name: one.value for name, one in told.get(contact_id, NOTHING).items()}
     email = crm.get("email") or row["email"]
     lead_at = leads.get(contact_id, row["lead_at"])
     return {
@@ -266,9 +266,9 @@ def refreshed(
         "site_id": row["site_id"],
         "email": email,
         "crm_id": crm.get("crm_id") or row["crm_id"],
-        "phone": crm.get("phone") or phones.get(contact_id),
-        "name": crm.get("name"),
-        "company_name": crm.get("company_name"),
+        "phone": crm.get("phone", first.get("phone")),
+        "name": crm.get("name", first.get("name")),
+        "company_name": crm.get("company_name", first.get("company_name")),
         "company_domain": crm.get("company_domain") or company_domain_of(email),
         "properties": crm.get("properties", {}),
         "lead_at": lead_at,
@@ -290,22 +290,6 @@ def crm_says(tx: Tx, contact_ids: list[str]) -> dict[str, dict[str, Any]]:
         properties = {**known.get("properties", {}), **payload.get("properties", {})}
         said[key] = {**known, **payload, "properties": properties, "changed_at": changed_at}
     return said
-
-
-def phones_of(tx: Tx, contact_ids: list[str], timezone: str) -> dict[str, str]:
-    """Per contact the first phone number that one of its forms, calls or events carried."""
-    rows = tx.execute(
-        select(identifications.c.contact_id, hits.c.details)
-        .join(hits, hits.c.seq == identifications.c.hit_seq)
-        .where(identifications.c.contact_id.in_(contact_ids))
-        .order_by(hits.c.occurred_at.desc(), hits.c.hit_id.desc())
-    )
-    found: dict[str, str] = {}
-    for contact_id, details in rows:
-        phone = phone_of(str(details.get("identifiers", {}).get("phone", "")), timezone)
-        if phone:
-            found[contact_id] = phone
-    return found
 
 
 def find_contact(tx: Tx, site_id: int, *, contact_id: str = "", email: str = "", crm_id: str = "") -> str:

@@ -36,8 +36,9 @@ from tracker.deals.ledger import Deal, apply
 from tracker.deals.record import history
 from tracker.errors import NotFound
 from tracker.reports.catalogue import message
+from tracker.visits.engagement import Engagement, engagement_of
 from tracker.visits.fold import HITS_OF_VISIT
-from tracker.vocabulary import Channel, ConversionKind, DealStatus, IdentificationKind, TouchKind
+from tracker.vocabulary import Channel, ConversionKind, DealStatus, HitKind, IdentificationKind, TouchKind
 
 IDENTIFIED = "identified"
 DEAL = "deal"
@@ -138,7 +139,7 @@ class DealStep:
 class JourneyItem:
     """One moment of a journey.
 
-    kind     'visit', 'call', 'chat', 'offline' (touches), 'page', 'event', 'form', 'identify' (hits inside
+    kind     'visit', 'call', 'chat', 'offline' (touches), 'page', 'event', 'form', 'identify', 'chat' (hits inside
              a visit), 'identified' (a CRM named the contact) or 'deal'
     key      unique in the journey, and the same when it is read again
     title    page title, form or event name, or what names the contact; '' if there is none
@@ -148,6 +149,7 @@ class JourneyItem:
     visit_id the visit it was in, if any
     touch    of a touch, the touch
     deal     of a deal's step, the step
+    engaged  of a page view that told it when it was left: how long it was seen and how far down
     """
 
     at: datetime
@@ -160,6 +162,7 @@ class JourneyItem:
     visit_id: str | None = None
     touch: Touch | None = None
     deal: DealStep | None = None
+    engaged: Engagement | None = None
 
     @property
     def order(self) -> tuple[datetime, int, str]:
@@ -255,8 +258,9 @@ def hit_items(tx: Tx, own: Sequence[Visit]) -> list[JourneyItem]:
             .join(hits, hits.c.seq == visit_hits.c.hit_seq)
             .where(visits.c.visit_id.in_(some))
         )
-        for row in tx.execute(query).mappings():
-            found.append(hit_item(row, row["visit_id"]))
+        rows = tx.execute(query).mappings().all()
+        engaged = engagement_of(tx, [row["seq"] for row in rows if row["kind"] == HitKind.PAGE])
+        found += [replace(hit_item(row, row["visit_id"]), engaged=engaged.get(row["seq"])) for row in rows]
     return found
 
 

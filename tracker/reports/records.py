@@ -10,12 +10,15 @@ from typing import Any
 
 from sqlalchemy import Row, and_, or_, select
 
+from tracker.access.sites import Site
 from tracker.db.schema import contacts, costs, crm_changes, deal_contacts, deal_entries, deals, identifiers
 from tracker.db.store import Tx
 from tracker.db.writes import chunks
 from tracker.deals.record import deal_id_of
 from tracker.errors import NotFound
-from tracker.vocabulary import CrmChangeKind, DealStatus, DealType, EntryKind, IdentifierKind
+from tracker.identity.stitch import crm_says
+from tracker.identity.told import NOTHING, told_of
+from tracker.vocabulary import CrmChangeKind, DealStatus, DealType, EntryKind, IdentificationKind, IdentifierKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,17 @@ def read_contact(tx: Tx, site_id: int, contact_id: str) -> Contact:
     if not found:
         raise NotFound(f"no contact {contact_id[:40]!r}")
     return found[0]
+
+
+def evidence_of(tx: Tx, site: Site, who: Contact) -> dict[str, IdentificationKind]:
+    """What told of a contact its phone, name and company_name, by these names; those that it has not are missing."""
+    told = told_of(tx, [who.contact_id], site.timezone).get(who.contact_id, NOTHING)
+    by_crm = crm_says(tx, [who.contact_id]).get(who.contact_id, {})
+    return {
+        name: told[name].kind if name in told and name not in by_crm else IdentificationKind.CRM
+        for name in ("phone", "name", "company_name")
+        if getattr(who, name)
+    }
 
 
 def named_contacts(tx: Tx, site_id: int, kind: IdentifierKind, value: str) -> list[Contact]:
