@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 from tracker import __version__, clock
 from tracker.access import sites, tokens, users
+from tracker.access.tracking import ADAPTERS, CLICKS, CONSENTS, FIELDS, SHIPPED, changed, written
 from tracker.config import Settings, settings
 from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import ensure, head, upgrade
@@ -125,13 +126,39 @@ def site() -> None:
 @click.option("--host", "hosts", multiple=True, required=True, help="Host name of the site; may be repeated.")
 @click.option("--timezone", default="UTC", show_default=True, help="Its days are counted in this zone.")
 @click.option("--currency", help="Report currency; else that of the first deal or cost.")
+@click.option("--consent", default=SHIPPED.consent, show_default=True, help=f"One of {', '.join(CONSENTS)}.")
 @example("minamoto site add Acme --host www.acme.example --timezone Asia/Tokyo --currency JPY")
-def site_add(name: str, hosts: tuple[str, ...], timezone: str, currency: str | None) -> None:
+def site_add(name: str, hosts: tuple[str, ...], timezone: str, currency: str | None, consent: str) -> None:
     """Add a site and print its key and the tag for its pages."""
+    tracking = changed(SHIPPED, {"consent": consent})
     with writing() as (tx, now):
-        new = sites.add_site(tx, name, list(hosts), now=now, timezone=timezone, currency=currency)
+        new = sites.add_site(tx, name, list(hosts), now=now, timezone=timezone, currency=currency, tracking=tracking)
     click.echo(f"key: {new.key}")
-    click.echo(f'tag: <script async src="https://YOUR-MINAMOTO-HOST/m.js" data-site="{new.key}"></script>')
+    click.echo(f'tag: <script async src="https://YOUR-MINAMOTO-HOST/m.js?site={new.key}"></script>')
+    click.echo(
+        f"consent: {consent}" + (": no hit before the page says minamoto('consent', true)" * (consent == "opt-in"))
+    )
+
+
+@site.command("set")
+@click.argument("key")
+@click.option("--consent", help=f"One of {', '.join(CONSENTS)}.")
+@click.option("--gpc/--no-gpc", default=None, help="Honour Global Privacy Control.")
+@click.option("--dnt/--no-dnt", default=None, help="Honour Do Not Track.")
+@click.option("--fields", help=f"What leaves beside the e-mail address: some of {', '.join(FIELDS)}, or ''.")
+@click.option("--hash/--no-hash", default=None, help="Count a change of what stands behind # as a page view.")
+@click.option("--clicks", help=f"Which clicks are events: some of {', '.join(CLICKS)}, or ''.")
+@click.option("--parts", help=f"Adapters that the snippet carries: some of {', '.join(ADAPTERS)}, or ''.")
+@example("minamoto site set KEY --consent opt-in --fields phone,name --parts hubspot,calendly")
+def site_set(key: str, **told: str | bool | None) -> None:
+    """Change what a site's snippet does, and print all its settings."""
+    with writing() as (tx, _):
+        target = sites.find_site(tx, key)
+        chosen = changed(target.tracking, {name: value for name, value in told.items() if value is not None})
+        target = sites.set_tracking(tx, target, chosen)
+    for name, value in written(target.tracking).items():
+        words = ",".join(value) if isinstance(value, list) else {True: "yes", False: "no"}.get(value, value)
+        click.echo(f"{name}: {words}")
 
 
 @site.command("list")

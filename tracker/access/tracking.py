@@ -78,9 +78,8 @@ def read_tracking(stored: Any) -> Tracking:
 
 def written(tracking: Tracking) -> dict[str, Any]:
     """Settings as they are stored: JSON values."""
-    found = msgspec.to_builtins(tracking)
-    assert isinstance(found, dict)
-    return found
+    told = {name: getattr(tracking, name) for name in Tracking.__struct_fields__}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
 
 def changed(tracking: Tracking, told: Mapping[str, object]) -> Tracking:
