@@ -9,10 +9,13 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
+from msgspec import structs
 from sqlalchemy import insert, select
 
 from tracker.access.sites import Site, settle_currency, site_by_id
 from tracker.attribution.attribute import attribute, deals_of
+from tracker.calls.arrival import arrival_of
+from tracker.calls.record import Settled, Told, keep, settle, told_of
 from tracker.clock import parse_instant
 from tracker.db.schema import crm_changes, identifiers
 from tracker.db.store import Tx
@@ -90,8 +93,9 @@ def follow(tx: Tx, seqs: Sequence[int], ahead: Ahead, *, credit: bool) -> None:
         site = site_of(site_id)
         own = replace(folded, hits=tuple(hit for hit in folded.hits if hit.site_id == site_id))
         touched = people_named(tx, site, own)
+        settled = calls_told(tx, site, own)
         if credit:
-            attribute(tx, site_id, site.timezone, touched)
+            attribute(tx, site_id, site.timezone, touched | settled.people, call_ids=settled.strangers)
 
 
 def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
@@ -107,13 +111,44 @@ def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
     events = [
         (hit, person)
         for (hit, _), person in zip(named, people, strict=True)
-        if hit.kind in OFFLINE_KINDS and not is_on_the_web(hit)
+        if hit.kind in OFFLINE_KINDS and not is_on_the_web(hit) and told_of(hit.details) is None
     ]
     touch(tx, events, rules_of(site))
     browsers = folded.moved | {hit.visitor_no for hit, _ in named}
     touched = relink(tx, {hit.visitor_no for hit in folded.hits if hit.visitor_no and hit.visitor_no in browsers})
     refresh(tx, people, site.timezone)
     return touched | set(people)
+
+
+def calls_told(tx: Tx, site: Site, folded: Folded) -> Settled:
+    """Keep the calls among these hits, and give every call of these visitors to whom their browsers were.
+
+    A call that no one visitor is known of is a touch of its own. Returns also calls that are nobody's, whose visitors'
+    way may have changed.
+    """
+    told = [
+        (hit, Told(site.site_id, hit.hit_id, hit.seq, hit.visitor_no, hit.occurred_at, traced))
+        for hit in folded.hits
+        if (traced := told_of(hit.details))
+    ]
+    named = keep(tx, [call for _, call in told])
+    own = [
+        (hit_with(hit, arrival_of(hit.details["call"], site.hosts)), named.get(call.call_id))
+        for hit, call in told
+        if call.is_touch
+    ]
+    touch(tx, own, rules_of(site))
+    naming = {hit.visitor_no for hit in folded.hits if hit.kind in NAMING_KINDS}
+    settled = settle(tx, {hit.visitor_no for hit in folded.hits if hit.visitor_no} & (folded.moved | naming))
+    people = settled.people | set(named.values())
+    refresh(tx, people, site.timezone)
+    nobodys = {call.call_id for _, call in told if call.is_touch} - named.keys()
+    return Settled(people, settled.strangers | nobodys)
+
+
+def hit_with(hit: FoldedHit, arrival: Mapping[str, str]) -> FoldedHit:
+    """A hit that tells what brought it."""
+    return structs.replace(hit, details={**hit.details, "arrival": arrival})
 
 
 def named_by(site: Site, hit: FoldedHit) -> Identification | None:

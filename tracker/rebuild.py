@@ -109,6 +109,11 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
         alone = tx.execute(select(deals.c.deal_id).where(deals.c.site_id == site.site_id)).scalars().all()
         for some in chunks(alone):
             attribute(tx, site.site_id, site.timezone, (), some)
+        told = tx.execute(
+            select(calls.c.call_id).where(calls.c.site_id == site.site_id, calls.c.contact_id.is_(None))
+        ).scalars()
+        for some in chunks(told.all()):
+            attribute(tx, site.site_id, site.timezone, (), call_ids=some)
     return done
 
 

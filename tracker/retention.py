@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Engine, and_, exists, func, or_, select, u
 
 from tracker.access.sites import Site, all_sites
 from tracker.clock import EPOCH
-from tracker.db.schema import engagements, hits, hits_waiting, identifications, retention, visit_hits, visits
+from tracker.db.schema import calls, engagements, hits, hits_waiting, identifications, retention, visit_hits, visits
 from tracker.db.store import Tx, begin, reading
 from tracker.db.writes import among, drop, upsert
 from tracker.visits.engagement import LEAVES_OF_PAGE
@@ -260,7 +260,7 @@ def has_its_page() -> ColumnElement[bool]:
 
 
 def step_through_others(tx: Tx, state: State, until: datetime, newest: int, n_hits: int) -> Step | None:
-    """The next old hits that are in no visit and name nobody: a call of somebody unknown, a leave without its page."""
+    """The next old hits that are in no visit and name nobody: a chat of somebody unknown, a leave without its page."""
     rows = tx.execute(
         select(hits.c.seq, hits.c.received_at)
         .where(hits.c.seq > state.swept_seq, hits.c.seq < newest)
@@ -276,6 +276,7 @@ def step_through_others(tx: Tx, state: State, until: datetime, newest: int, n_hi
         hits.c.seq <= rows[n_old - 1].seq,
         ~exists().where(visit_hits.c.hit_seq == hits.c.seq),
         ~exists().where(identifications.c.hit_seq == hits.c.seq),
+        ~exists().where(calls.c.hit_seq == hits.c.seq),
         ~exists().where(hits_waiting.c.seq == hits.c.seq),
         ~has_its_page(),
     )

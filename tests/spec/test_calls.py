@@ -17,7 +17,8 @@ import pytest
 from sqlalchemy import Engine
 
 from tracker.access.sites import Site, add_site
-from tracker.calls.leases import Asking, Terms, lend, origin_of, trace
+from tracker.calls.arrival import origin_of
+from tracker.calls.leases import Asking, Terms, lend, trace
 from tracker.calls.match import Found, shared
 from tracker.calls.numbers import add_number
 from tracker.db.store import Tx, begin, reading

@@ -5,7 +5,7 @@ again, or in another order, gives the same rows. Credits are not stored; models 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -15,6 +15,7 @@ from sqlalchemy import Integer, and_, bindparam, delete, insert, or_, select
 from tracker.attribution.path import Touch, path_of
 from tracker.clock import local_day
 from tracker.db.schema import (
+    calls,
     contacts,
     conversions,
     deal_contacts,
@@ -28,7 +29,7 @@ from tracker.db.schema import (
 from tracker.db.store import Tx
 from tracker.db.writes import GIVEN, among, as_one, chunks, has_one_writer, lock, upsert
 from tracker.ids import derive
-from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, EntryKind
+from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, EntryKind, Traced
 
 FLAT = (
     "channel",
@@ -44,6 +45,10 @@ FLAT = (
 )
 
 
+# What a path takes of a touchpoint.
+PATH_COLUMNS = ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT)
+
+
 @dataclass(frozen=True, slots=True)
 class Conversion:
     """A conversion to be, with the contacts whose touches lead to it."""
@@ -57,16 +62,29 @@ class Conversion:
     hit_seq: int | None = None
     n: int = 1
     by_company: bool = False
+    ambiguous: bool = False
 
 
-def attribute(tx: Tx, site_id: int, timezone: str, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
-    """Derive anew the conversions and paths of these contacts, of these deals, and of the deals the contacts are on."""
+def attribute(
+    tx: Tx,
+    site_id: int,
+    timezone: str,
+    contact_ids: Iterable[str],
+    deal_ids: Iterable[str] = (),
+    call_ids: Iterable[str] = (),
+) -> None:
+    """Derive anew the conversions and paths of these contacts, of these deals, and of the deals the contacts are on.
+
+    call_ids  calls of which some are nobody's: these are derived, too
+    """
     people = sorted(set(contact_ids))
     deal_ids = set(deal_ids)
-    if not people and not deal_ids:
+    call_ids = sorted(call_ids)
+    if not people and not deal_ids and not call_ids:
         return
     concerned = hold(tx, site_id, people, deal_ids)
     found = [conversion for some in chunks(people) for conversion in of_contacts(tx, some)]
+    found += [conversion for some in chunks(call_ids) for conversion in of_strangers(tx, some)]
     found += [conversion for some in chunks(sorted(concerned)) for conversion in of_deals(tx, site_id, some)]
     store(tx, site_id, timezone, found, people, sorted(concerned))
 
@@ -158,11 +176,41 @@ def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
         )
         for row in rows.values()
     ]
+    found = with_calls(tx, found, people)
     leads = tx.execute(select(contacts.c.contact_id, contacts.c.lead_at).where(contacts.c.contact_id.in_(people)))
     return found + [
         Conversion(derive("lead", contact_id), ConversionKind.LEAD, lead_at, (contact_id,), contact_id=contact_id)
         for contact_id, lead_at in leads
     ]
+
+
+def with_calls(tx: Tx, found: Sequence[Conversion], people: Sequence[str]) -> list[Conversion]:
+    """The lead events of these contacts with the calls of their browsers; those that are ambiguous say so."""
+    rows = tx.execute(select(calls).where(calls.c.contact_id.in_(people)).order_by(calls.c.call_id)).mappings()
+    own = {row["call_id"]: row for row in rows}
+    ambiguous = {call_id for call_id, row in own.items() if row["traced"] == Traced.AMBIGUOUS}
+    named = [replace(one, ambiguous=one.conversion_id in ambiguous) for one in found]
+    known = {one.conversion_id for one in found}
+    return named + [of_call(row) for call_id, row in own.items() if call_id not in known]
+
+
+def of_strangers(tx: Tx, call_ids: Sequence[str]) -> list[Conversion]:
+    """Those of these calls that are nobody's."""
+    query = select(calls).where(calls.c.call_id.in_(call_ids), calls.c.contact_id.is_(None))
+    return [of_call(row) for row in tx.execute(query.order_by(calls.c.call_id)).mappings()]
+
+
+def of_call(row: Mapping[Any, Any]) -> Conversion:
+    """The conversion that a call is."""
+    return Conversion(
+        conversion_id=row["call_id"],
+        kind=ConversionKind.CALL,
+        occurred_at=row["occurred_at"],
+        people=(row["contact_id"],) if row["contact_id"] else (),
+        contact_id=row["contact_id"],
+        hit_seq=row["hit_seq"],
+        ambiguous=row["traced"] == Traced.AMBIGUOUS,
+    )
 
 
 def of_deals(tx: Tx, site_id: int, deal_ids: Sequence[str]) -> list[Conversion]:
@@ -255,6 +303,21 @@ def touches_of_given(dialect: str, told: tuple[str, ...]) -> Any:
     return linked.union_all(own.where(among(dialect, touchpoints.c.contact_id, GIVEN)))
 
 
+def touches_of_strangers(tx: Tx, call_ids: Sequence[str]) -> dict[str, list[Mapping[Any, Any]]]:
+    """Per call that is nobody's the touches of its visitor, or the one that it is itself."""
+    found: dict[str, list[Mapping[Any, Any]]] = {}
+    columns = [touchpoints.c[name] for name in PATH_COLUMNS]
+    for some in chunks(call_ids):
+        for same in (
+            and_(touchpoints.c.visitor_no == calls.c.visitor_no, touchpoints.c.contact_id.is_(None)),
+            touchpoints.c.touchpoint_id == calls.c.touchpoint_id,
+        ):
+            query = select(calls.c.call_id.label("whose"), *columns).join(touchpoints, same)
+            for row in tx.execute(query.where(calls.c.call_id.in_(some))).mappings():
+                found.setdefault(row["whose"], []).append(row)
+    return found
+
+
 def store(
     tx: Tx,
     site_id: int,
@@ -265,7 +328,9 @@ def store(
 ) -> None:
     """Replace the conversions and paths of these contacts and deals by those found."""
     everybody = sorted({person for conversion in found for person in conversion.people} | set(people))
-    touches = touches_of(tx, everybody, ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT))
+    touches = touches_of(tx, everybody, PATH_COLUMNS)
+    nobodys = [one.conversion_id for one in found if one.kind is ConversionKind.CALL and one.contact_id is None]
+    strangers = touches_of_strangers(tx, nobodys)
     lead_days = {
         contact_id: lead_day
         for some in chunks(everybody)
@@ -278,7 +343,8 @@ def store(
         days = [lead_days[person] for person in conversion.people if person in lead_days]
         row = conversion_row(conversion, site_id, timezone, min(days, default=None))
         rows.append(row)
-        path_rows += rows_of_path(row, [touch for person in conversion.people for touch in touches.get(person, ())])
+        own = [touch for person in conversion.people for touch in touches.get(person, ())]
+        path_rows += rows_of_path(row, own or strangers.get(conversion.conversion_id, []))
     forget(tx, people, deal_ids, keep={conversion.conversion_id for conversion in found})
     upsert(tx, conversions, rows)
     for some in chunks([row["conversion_id"] for row in rows]):
@@ -313,6 +379,7 @@ def conversion_row(conversion: Conversion, site_id: int, timezone: str, lead_day
         "lead_day": lead_day,
         "n": conversion.n,
         "by_company": conversion.by_company,
+        "ambiguous": conversion.ambiguous,
     }
 
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
+from tracker.calls.arrival import origin_of
 from tracker.calls.match import Found, Lease, find
 from tracker.calls.numbers import Number, find_number, list_numbers
 from tracker.calls.pool import Origin, Own, Standing, choose
-from tracker.channels.rules import classify
 from tracker.db.schema import leases, numbers
 from tracker.db.store import Tx
 from tracker.db.writes import lock_names
@@ -149,12 +149,6 @@ def write(tx: Tx, terms: Terms, asking: Asking, number_id: int, origin: Origin, 
         "until_at": until_at,
     }
     tx.execute(insert(leases), [row])
-
-
-def origin_of(url: str, referrer: str | None, hosts: tuple[str, ...]) -> Origin:
-    """What brought a visitor, by the rules of touchpoints."""
-    found = classify(read_arrival(url, referrer, hosts))
-    return Origin(found.channel, found.source, found.medium, found.campaign)
 
 
 def trace(tx: Tx, site_id: int, number: str, at: datetime, rest: timedelta) -> tuple[Found, Number | None]:

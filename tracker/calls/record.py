@@ -52,7 +52,7 @@ class Settled:
     strangers: frozenset[str]
 
 
-def record(tx: Tx, told: Iterable[Told]) -> dict[str, str]:
+def keep(tx: Tx, told: Iterable[Told]) -> dict[str, str]:
     """Write the rows of calls; returns by call id the contact that was named with it."""
     given = list(told)
     ids = [one.call_id for one in given]

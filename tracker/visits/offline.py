@@ -20,18 +20,21 @@ OFFLINE_KINDS = {
 }
 
 
-def touch(tx: Tx, events: Sequence[tuple[FoldedHit, str]], rules: SiteRules) -> None:
-    """Write the touchpoint of each (event, contact id) once."""
+def touch(tx: Tx, events: Sequence[tuple[FoldedHit, str | None]], rules: SiteRules) -> None:
+    """Write the touchpoint of each (event, contact id) once; of a call that is nobody's without a contact."""
     upsert(tx, touchpoints, [event_row(hit, contact_id, rules) for hit, contact_id in events])
 
 
-def event_row(hit: FoldedHit, contact_id: str, rules: SiteRules) -> dict[str, Any]:
-    """The touchpoint of one event: its source as the client named it, else its kind and name, channel offline."""
+def event_row(hit: FoldedHit, contact_id: str | None, rules: SiteRules) -> dict[str, Any]:
+    """The touchpoint of one event: its source as the client named it, else its kind and name, channel offline.
+
+    What a call's number told (tracker/calls/arrival.py) has its channel with it.
+    """
     told = hit.details.get("arrival", {})
     kind = OFFLINE_KINDS[HitKind(hit.kind)]
     named = bool(told.get("source"))
     source, medium = (told["source"], told.get("medium") or kind.value) if named else (f"({kind.value})", kind.value)
-    if named:
+    if named and "channel" not in told:
         source, medium = canonical_names(source, medium)
     campaign = told.get("campaign") or hit.details.get("name") or NOT_SET
     return {
@@ -44,7 +47,7 @@ def event_row(hit: FoldedHit, contact_id: str, rules: SiteRules) -> dict[str, An
         "contact_id": contact_id,
         "occurred_at": hit.occurred_at,
         "day": local_day(hit.occurred_at, rules.timezone),
-        "channel": classify_names(source, medium, campaign) if named else Channel.OFFLINE.value,
+        "channel": told.get("channel") or channel_of(source, medium, campaign, named),
         "source": source,
         "medium": medium,
         "campaign": campaign,
@@ -59,6 +62,11 @@ def event_row(hit: FoldedHit, contact_id: str, rules: SiteRules) -> dict[str, An
         "browser": "",
         "os": "",
         "country": hit.country or NOT_SET,
-        "rule": "told by the API" if named else "offline event",
+        "rule": "told by the number" if "channel" in told else "told by the API" if named else "offline event",
         "rules_version": RULES_VERSION,
     }
+
+
+def channel_of(source: str, medium: str, campaign: str, named: bool) -> str:
+    """The channel of what a client told of an event."""
+    return classify_names(source, medium, campaign) if named else Channel.OFFLINE.value
