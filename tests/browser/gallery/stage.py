@@ -5,6 +5,7 @@ knows nothing of the last one, and need not be cleaned.
 """
 
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +26,8 @@ from tests.patience import wait_until
 PROBE = '<script src="/gallery/probe.js"></script>'
 GONE = (Error, DriverError)  # the page was just going
 MOVES = frozenset({"goto", "lands on", "back", "forward", "reload", "new tab", "until"})
+# What the snippet adds to links: the way in before consent, and the token of a journey to another of the site's hosts.
+DECORATION = re.compile(r"[?&]_mn[ml]=[^&]*")
 _plays = count(1)
 
 
@@ -87,9 +90,9 @@ class Stage(Origin):
             refused = path == "/api/refuse"
             self.send(to, 422 if refused else 200, json.dumps({"ok": not refused}), Content_Type="application/json")
         else:
-            headers = dict(self.situation.headers) if self.situation else {}
-            html = self.document(request)
-            self.send(to, 200, html, **{"Content_Type": "text/html; charset=utf-8", **headers})
+            told = self.situation.headers if self.situation and path == self.situation.at.split("?")[0] else {}
+            headers = {name.replace("-", "_"): value for name, value in told.items()}
+            self.send(to, 200, self.document(request), **{"Content_Type": "text/html; charset=utf-8", **headers})
 
     def own(self) -> list[Request]:
         """The page's own requests."""
@@ -133,7 +136,9 @@ class Play:
         """The page's own requests: posts with their fields in order, and the set of all other addresses."""
         own = self.stage.own()
         posts = [[each.path, sorted(fields(each))] for each in own if each.method == "POST"]
-        gets = sorted({f"{each.headers['Host']}{each.path}" for each in own if each.method != "POST"})
+        gets = sorted(
+            {f"{each.headers['Host']}{DECORATION.sub('', each.path)}" for each in own if each.method != "POST"}
+        )
         told = json.dumps([posts, gets], ensure_ascii=False)
         for place, name in ((self.stage.site, "SITE"), (str(self.stage.port), "PORT"), (self.stage.domain, "DOMAIN")):
             told = told.replace(place, name)
@@ -258,8 +263,8 @@ class Player:
         self.collector.slow.set()
         while self.n_tabs > 1:
             self.close_tab()
-        self.engine.goto(self.stage.at("/closing"))
         if not self.stage.is_bare:
+            self.engine.goto(self.stage.at("/closing"))
             with suppress(AssertionError):  # what is missing is told by name later
                 self.collector.wait_for(lambda: len(self.hits()) >= len(self.situation.reaches))
         self.engine.goto(self.stage.at("/gallery/end"))
@@ -271,13 +276,26 @@ class Player:
 
 def counted(collector: Collector, situation: Situation, stage: Stage) -> list[Hit]:
     """The hits in order of time; not those of the closing page, and `leave` only where the situation lists one."""
-    consents = {hit["id"]: beacon.get("consent") for beacon in collector.told() for hit in beacon["hits"]}
     closing_page = stage.at("/closing")
     listed = {each.kind for each in situation.reaches}
-    hits = [
-        hit for hit in collector.hits() if hit["url"] != closing_page and (hit["kind"] != "leave" or "leave" in listed)
-    ]
-    return sorted(({**hit, "consent": consents[hit["id"]]} for hit in hits), key=lambda hit: hit["at"])
+    hits = [hit for hit in collector.stored() if hit["url"] != closing_page]
+    return sorted((hit for hit in hits if hit["kind"] != "leave" or "leave" in listed), key=lambda hit: hit["at"])
+
+
+def links() -> dict[str, Callable[[dict[str, Any]], dict[str, str]]]:
+    """Link tokens as the collector gives them: each good for one visitor, and once."""
+    given: dict[str, str] = {}
+
+    def link(question: dict[str, Any]) -> dict[str, str]:
+        token = f"token{len(given)}"
+        given[token] = question["visitor"]
+        return {"link": token}
+
+    def join(question: dict[str, Any]) -> dict[str, str]:
+        visitor = given.pop(question["token"], None)
+        return {"visitor": visitor} if visitor else {}
+
+    return {"link": link, "join": join}
 
 
 @contextmanager
@@ -292,7 +310,7 @@ def staged(engine: Engine, name: str, is_bare: bool) -> Iterator[Player]:
             link = f'<a id="go" referrerpolicy="unsafe-url" href="{stage.at(situation.at)}">go</a>'
             stage.documents[situation.came_from.split("?")[0]] = f"<!doctype html><title>from</title>{link}"
         collector.script = compose(str(STATIC), situation.settings, situation.parts)
-        collector.answers = dict(situation.asks)
+        collector.answers = {**links(), **situation.asks}
         if situation.collector == "slow":
             collector.slow.clear()
         yield Player(engine, stage, situation)
@@ -387,12 +405,12 @@ def wrong_hits(player: Player) -> list[str]:
         came = "".join(f"\n    {hit['kind']} {shown(hit)}" for hit in hits) or " nothing"
         wanted = "".join(f"\n    {each.kind} {dict(each.facts)}" for each in reaches) or " nothing"
         found.append(f"wanted:{wanted}\n  came:{came}")
-    n_visitors = len(set(player.collector.visitors()))
+    n_visitors = len({hit["visitor"] for hit in hits})
     if reaches and n_visitors != player.situation.n_visitors:
         found.append(f"{n_visitors} visitors, not {player.situation.n_visitors}")
     if not reaches and player.collector.beacons():
-        stray = [each for each in player.collector.told() if "/closing" not in str(each)]
-        found.extend(f"a beacon of which nothing was wanted: {each}" for each in stray)
+        stray = [hit for hit in player.collector.offers() if not hit["url"].endswith("/closing")]
+        found.extend(f"a beacon of which nothing was wanted: {hit}" for hit in stray)
     return found
 
 
