@@ -54,3 +54,11 @@ def test_settings_cannot_leave_their_place() -> None:
     script = compose(str(STATIC), {"site": "</script><b>\u2028"}, []).decode()
     assert "</script>" not in script
     assert "\u2028" not in script
+
+
+def test_the_types_name_every_command() -> None:
+    types = (STATIC / "m.d.ts").read_text(encoding="utf-8")
+    body = re.search(r"const commands = \{(.*?)\n  \};", (STATIC / "m.js").read_text(encoding="utf-8"), re.DOTALL)
+    assert body is not None
+    commands = re.findall(r"^    (\w+)(?:,|:)", body[1], re.MULTILINE)
+    assert sorted(commands) == sorted(re.findall(r"\(command: '(\w+)'", types))
