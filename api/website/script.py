@@ -7,11 +7,11 @@ For a key that no site has, and when the store is away, it is a script that does
 import json
 import logging
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
 from flask import Response, current_app, request
-from sqlalchemy import select
 from werkzeug.wrappers import Response as BaseResponse
 
 from api.context import Context, here
@@ -21,9 +21,9 @@ from api.website.routes import routes
 from api.website.snippet import compose
 from tracker.access.sites import Site, find_site
 from tracker.access.tracking import written
+from tracker.calls.numbers import shown_numbers
 from tracker.collect.cookie import registrable_domain
-from tracker.db.schema import numbers
-from tracker.db.store import Tx, reading
+from tracker.db.store import reading
 from tracker.errors import NotFound
 from tracker.vocabulary import Refusal
 
@@ -58,11 +58,14 @@ def settings_of(context: Context, key: str) -> tuple[str, tuple[str, ...]] | Non
             site = find_site(tx, key)
         except NotFound:
             return None
-        return made_with(site, has_numbers=shows_numbers(tx, site))
+        return made_with(site, shown=shown_numbers(tx, site.site_id))
 
 
-def made_with(site: Site, *, has_numbers: bool) -> tuple[str, tuple[str, ...]]:
-    """(pure) A site's settings as the snippet reads them, and the parts that it carries."""
+def made_with(site: Site, *, shown: Sequence[Sequence[str]] = ()) -> tuple[str, tuple[str, ...]]:
+    """(pure) A site's settings as the snippet reads them, and the parts that it carries.
+
+    shown  the phone numbers on its pages that others stand in for, as shown_numbers gives them
+    """
     told = {"site": site.key} | written(site.tracking)
     adapters = told.pop("parts")
     parts = []
@@ -71,15 +74,10 @@ def made_with(site: Site, *, has_numbers: bool) -> tuple[str, tuple[str, ...]]:
         told["hosts"] = list(site.hosts)
     if site.tracking.clicks:
         parts.append("clicks")
-    if has_numbers:
+    if shown:
         parts.append("calls")
+        told["numbers"] = shown
     return json.dumps(told), (*parts, *adapters)
-
-
-def shows_numbers(tx: Tx, site: Site) -> bool:
-    """Whether any of the site's phone numbers is to be shown to visitors in place of another."""
-    own = (numbers.c.site_id == site.site_id, numbers.c.removed_at.is_(None), numbers.c.source.is_(None))
-    return tx.execute(select(numbers.c.number_id).where(*own).limit(1)).first() is not None
 
 
 @lru_cache(maxsize=1_024)

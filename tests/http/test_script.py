@@ -7,11 +7,12 @@ import pytest
 from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
-from api.website.script import composed, made_with, shows_numbers
+from api.website.script import composed, made_with
 from api.website.snippet import compose
 from tests.world import START, World
 from tracker.access.sites import Site, add_site, set_tracking
 from tracker.access.tracking import Tracking
+from tracker.calls.numbers import shown_numbers
 from tracker.db.schema import numbers
 from tracker.db.store import begin, reading
 
@@ -110,7 +111,7 @@ def test_a_store_that_is_away_breaks_no_page(world: World) -> None:
 def test_a_site_of_several_domains_hands_visitors_over(world: World, hosts: list[str], parts: tuple[str, ...]) -> None:
     with begin(world.store) as tx:
         site = add_site(tx, "Many", hosts, now=START)
-    settings, carried = made_with(site, has_numbers=False)
+    settings, carried = made_with(site)
     assert carried == parts
     assert json.loads(settings).get("hosts") == (sorted(hosts) if parts else None)
 
@@ -118,7 +119,7 @@ def test_a_site_of_several_domains_hands_visitors_over(world: World, hosts: list
 def test_parts_follow_from_settings_and_numbers_and_adapters_come_last(world: World) -> None:
     with begin(world.store) as tx:
         site = set_tracking(tx, world.acme, Tracking(clicks=("outbound",), parts=("hubspot", "tcf")))
-    assert made_with(site, has_numbers=True)[1] == ("clicks", "calls", "hubspot", "tcf")
+    assert made_with(site, shown=[["03-1111-2222", "+81 3-1111-2222"]])[1] == ("clicks", "calls", "hubspot", "tcf")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_only_numbers_that_visitors_are_shown_need_the_part_for_calls(
 ) -> None:
     add_number(world, world.acme, **facts)
     with reading(world.store) as tx:
-        assert [shows_numbers(tx, site) for site in (world.acme, world.other)] == [shown, False]
+        assert [bool(shown_numbers(tx, site.site_id)) for site in (world.acme, world.other)] == [shown, False]
     assert get(world).status_code == 200
 
 
