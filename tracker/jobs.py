@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from tracker import clock, flow
 from tracker.channels.rules import classify
+from tracker.collect.spent import forget_old, n_old
 from tracker.config import Settings
 from tracker.db.store import begin, checkpoint, connect, reading
 from tracker.db.writes import has_one_writer
@@ -84,11 +85,23 @@ def prune_journal(engine: Engine, settings: Settings) -> int:
     return prune(engine, settings.hit_retention_days, clock.now())
 
 
+def forget_links(engine: Engine, settings: Settings) -> int:
+    """Delete the used tokens of links between domains that do not open any more; returns how many."""
+    now = clock.now()
+    with reading(engine) as tx:
+        n = n_old(tx, now)
+    if n:
+        with begin(engine) as tx:
+            forget_old(tx, now)
+    return n
+
+
 JOBS = (
     # Small batches cost almost as much as large ones: what comes meanwhile is folded together.
     Job("fold hits", fold_hits, pause_s=0.2, is_full=lambda done, settings: done >= settings.fold_batch),
     Job("tidy the log", tidy_log),
     Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
+    Job("forget used links", forget_links, rest_s=86_400.0, pause_s=86_400.0),
 )
 
 

@@ -11,18 +11,24 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 import msgspec
-from flask import Response, jsonify
+from flask import Response, current_app, jsonify
 from msgspec import Meta, Struct
 
 from api.context import Context
 from api.door import AWAY, facts_of
 from tracker.access.sites import Site, find_site
+from tracker.calls.leases import Asking, Terms, lend
+from tracker.clock import to_ms
 from tracker.collect.accept import Arrived, Taken, judge
+from tracker.collect.address import surroundings_of
+from tracker.collect.crossing import issue, open_token
 from tracker.collect.filters import is_own
-from tracker.collect.payload import WireBeacon, WireHit
-from tracker.db.store import reading
+from tracker.collect.payload import URL_LIMIT, WireBeacon, WireHit
+from tracker.collect.spent import spend
+from tracker.db.store import begin, reading
 from tracker.errors import NotFound
-from tracker.urls import host_of
+from tracker.phones import phone_of, written
+from tracker.urls import clean_text, host_of
 from tracker.visits.touches import touches_of
 from tracker.vocabulary import Refusal
 
@@ -39,6 +45,7 @@ class Question(Struct, frozen=True):
     url: Annotated[str, Meta(max_length=8_192)] = ""
     referrer: Annotated[str, Meta(max_length=8_192)] = ""
     token: Annotated[str, Meta(max_length=400)] = ""
+    shown: Annotated[list[Annotated[str, Meta(max_length=40)]], Meta(max_length=20)] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +79,46 @@ def touches(context: Context, asked: Asked) -> Mapping[str, Any]:
         )
 
 
+def link(context: Context, asked: Asked) -> dict[str, Any]:
+    """A token for a link to another of the site's domains."""
+    about = asked.headers.get("user-agent", ""), surroundings_of(asked.address)
+    return {"link": issue(secret(), asked.site.key, asked.question.visitor, *about, asked.now)}
+
+
+def join(context: Context, asked: Asked) -> dict[str, Any]:
+    """The visitor in a link's token, once; nothing where it does not open, or was used."""
+    about = asked.headers.get("user-agent", ""), surroundings_of(asked.address)
+    token = asked.question.token
+    visitor = open_token(secret(), token, asked.site.key, *about, asked.now)
+    if visitor is None:
+        return {}
+    with begin(context.engine) as tx:
+        return {"visitor": visitor} if spend(tx, token, asked.now) else {}
+
+
+def secret() -> str:
+    """The installation's secret."""
+    return str(current_app.config["SECRET_KEY"])
+
+
+def number(context: Context, asked: Asked) -> Mapping[str, Any]:
+    """The phone numbers that this visitor is shown in the place of those on the page, and until when (milliseconds)."""
+    site, question = asked.site, asked.question
+    terms = Terms(site.site_id, site.hosts, timedelta(seconds=site.lease_s), timedelta(seconds=site.lease_rest_s))
+    shown = {told for text in question.shown if (told := phone_of(text, site.timezone))}
+    url, referrer = clean_text(question.url, URL_LIMIT) or "", clean_text(question.referrer, URL_LIMIT)
+    with begin(context.engine) as tx:
+        lent = lend(tx, terms, Asking(question.visitor, url, referrer, shown if question.shown else None), asked.now)
+    numbers = [
+        {"replace": written(one.shown).national, "with": new.number, "written": [new.national, new.international]}
+        for one, new in ((one, written(one.number)) for one in lent)
+    ]
+    return {"numbers": numbers, "until": to_ms(asked.now + terms.lease)}
+
+
 Answer = Callable[[Context, Asked], Mapping[str, Any]]
 # Each opens its own transaction, `reading` if it writes nothing.
-QUESTIONS: dict[str, Answer] = {"touches": touches}
+QUESTIONS: dict[str, Answer] = {"number": number, "touches": touches, "link": link, "join": join}
 
 
 def read_question(body: bytes) -> Question | Refusal:

@@ -77,6 +77,15 @@ def network_part(address: IPv4Address | IPv6Address) -> str:
     return str(ipaddress.ip_network((int(address), 64), strict=False).network_address)
 
 
+@lru_cache(maxsize=4_096)
+def surroundings_of(address: str) -> str:
+    """The network around an address: of IPv4 the first 24 bits, of IPv6 the first 48; '' where it cannot be read."""
+    known = read_address(address)
+    if known is None:
+        return ""
+    return str(ipaddress.ip_network((str(known), 24 if known.version == 4 else 48), strict=False))
+
+
 def is_loopback(address: str) -> bool:
     """Whether the request came from this very machine: a developer's test, not a visitor from outside."""
     known = read_address(address)
