@@ -16,15 +16,18 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 
 from api.proxies import spoken_to
 from tracker.access.sites import Site, all_sites
+from tracker.checkhit import PARAMETER, nonce_of
 from tracker.collect.accept import Arrived, SiteFacts, Taken, accept_all, read_beacon
 from tracker.collect.address import client_of, is_trusted, networks_of, sender_of
+from tracker.collect.checks import Heard, note
 from tracker.collect.commit import Away, Bounds, GroupCommit, Waiting
 from tracker.collect.cookie import answer_headers
 from tracker.collect.journal import Refused, count_refusals
-from tracker.collect.payload import WireBeacon
+from tracker.collect.payload import WireBeacon, clean_agent
 from tracker.collect.rate import RateLimit
 from tracker.config import Settings
 from tracker.db.store import Tx, begin
+from tracker.urls import clean_text, host_of
 from tracker.vocabulary import Refusal
 
 log = logging.getLogger("minamoto.collect")
@@ -50,6 +53,7 @@ AWAY = (DBAPIError, NoConnection, OSError)  # but for what the values themselves
 RETRY_AFTER_S = 5
 SITES_FOR_S = 1.0  # so old may be what is known of the sites
 COUNT_EVERY_S = 1.0
+MOST_UNNOTED = 100
 
 
 def facts_of(site: Site) -> SiteFacts:
@@ -71,6 +75,7 @@ class Door:
         self._by_site = RateLimit(settings.rate_per_site)
         self._guard = threading.Lock()
         self._uncounted: Counter[Refused] = Counter()
+        self._unnoted: list[Heard] = []
         self._counted_at = 0.0
         self._away_since: float | None = None
         bounds = Bounds(
@@ -175,6 +180,7 @@ class Door:
         one = Refused.on(site.site_id if site else 0, reason, arrived.received_at, site.timezone if site else "UTC")
         with self._guard:
             self._uncounted[one] += arrived.n_hits
+            self._unnoted = [*self._unnoted, *self._heard(arrived, Taken(0, reason))][:MOST_UNNOTED]
         self.tick()
 
     def tick(self) -> None:
@@ -193,11 +199,14 @@ class Door:
         """One transaction: the hits, and what was refused."""
         with self._guard:
             uncounted, self._uncounted = self._uncounted, Counter()
+            unnoted, self._unnoted = self._unnoted, []
         try:
             with begin(self._engine) as tx:
                 self._look_up_sites(tx, arrived)
                 taken = accept_all(tx, arrived, sites=self._sites, max_age=self._max_age)
                 count_refusals(tx, uncounted)
+                heard = [one for came, what in zip(arrived, taken, strict=True) for one in self._heard(came, what)]
+                note(tx, [*unnoted, *heard])
         except BaseException as error:
             with self._guard:
                 self._uncounted.update(uncounted)
@@ -217,6 +226,30 @@ class Door:
         if at - self._sites_at > SITES_FOR_S or not named <= self._sites.keys():
             self._sites = {site.key: facts_of(site) for site in all_sites(tx)}
             self._sites_at = at
+
+    def _heard(self, arrived: Arrived, taken: Taken) -> list[Heard]:
+        """What the page that waits for a check hit is told of this beacon; empty for nearly all."""
+        beacon = arrived.beacon
+        if isinstance(beacon, Refusal):
+            return []
+        url = next((hit.url for hit in beacon.hits if PARAMETER in hit.url), "")
+        nonce = nonce_of(url)
+        if nonce is None:
+            return []
+        _, answered = self.answer(arrived, taken)
+        return [
+            Heard(
+                nonce,
+                arrived.received_at,
+                clean_text(beacon.site, 40) or "",
+                host_of(url),
+                beacon.visitor,
+                beacon.consent,
+                clean_agent(arrived.headers.get("user-agent")) or "",
+                taken.refusal.value if taken.refusal and not taken.n_taken else None,
+                any(name == "Set-Cookie" for name, _ in answered),
+            )
+        ]
 
     def _fail(self, arrived: Arrived) -> Taken:
         """What cannot be written even alone was not as the wire format has it."""

@@ -248,6 +248,22 @@ refusals = Table(
     Column("n", BigInteger, nullable=False),
 )
 
+# What became of the page views of whoever tries a tag out; kept for a day.
+checks = Table(
+    "checks",
+    metadata,
+    Column("check_id", Serial, primary_key=True),
+    Column("nonce", Text, nullable=False, index=True),  # the page that waits asks for it
+    Column("heard_at", Instant, nullable=False, index=True),  # old ones are deleted
+    Column("site_key", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("visitor_id", Text, nullable=False),
+    Column("consent", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("refusal", Text),
+    Column("sets_cookie", Boolean, nullable=False),
+)
+
 # How far back each site's journal goes. A site without a row has its whole journal.
 retention = Table(
     "retention",

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Select, and_, func, select
 
 from tracker.channels.rules import classify
+from tracker.checkhit import CHECK, is_check
 from tracker.clock import MILLISECOND, from_ms, local_day
 from tracker.db.schema import hits, touchpoints, visit_hits, visits
 from tracker.db.store import Tx
@@ -133,7 +134,8 @@ def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: 
         hit.seq
         for own in by_visitor.values()
         for hit in own
-        if (text := hit.user_agent or "") in suspect and bot_of(hit, agents[text]) is not None
+        if is_check(hit.url, hit.at_ms)
+        or ((text := hit.user_agent or "") in suspect and bot_of(hit, agents[text]) is not None)
     )
     return Folded(tuple(sorted(found, key=in_order)), crawlers, moved)
 
@@ -324,6 +326,8 @@ def arrival_of(url: str, referrer: str | None, hosts: tuple[str, ...]) -> Arriva
 
 def bot_of(hit: FoldedHit, agent: Agent) -> str | None:
     """Which crawler sent a hit, or None. A server that reports for a visitor need not name a user agent."""
+    if is_check(hit.url, hit.at_ms):
+        return CHECK
     if hit.origin in (Origin.API, Origin.DEMO) and not agent.text:
         return None
     if agent.bot in AUTOMATION and hit.details.get("loopback"):

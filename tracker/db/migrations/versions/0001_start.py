@@ -11,6 +11,25 @@ WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
+def create_checks() -> None:
+    op.create_table(
+        "checks",
+        sa.Column("check_id", SERIAL, nullable=False),
+        sa.Column("nonce", sa.Text(), nullable=False),
+        sa.Column("heard_at", sa.BigInteger(), nullable=False),
+        sa.Column("site_key", sa.Text(), nullable=False),
+        sa.Column("host", sa.Text(), nullable=False),
+        sa.Column("visitor_id", sa.Text(), nullable=False),
+        sa.Column("consent", sa.Text(), nullable=False),
+        sa.Column("user_agent", sa.Text(), nullable=False),
+        sa.Column("refusal", sa.Text(), nullable=True),
+        sa.Column("sets_cookie", sa.Boolean(), nullable=False),
+        sa.PrimaryKeyConstraint("check_id", name=op.f("pk_checks")),
+    )
+    op.create_index(op.f("ix_checks_heard_at"), "checks", ["heard_at"], unique=False)
+    op.create_index(op.f("ix_checks_nonce"), "checks", ["nonce"], unique=False)
+
+
 def create_pulse() -> None:
     op.create_table(
         "pulse",
@@ -571,6 +590,7 @@ def create_visits() -> None:
 
 
 def upgrade() -> None:
+    create_checks()
     create_pulse()
     create_refusals()
     create_sites()
@@ -634,3 +654,4 @@ def downgrade() -> None:
     op.drop_table("sites")
     op.drop_table("refusals")
     op.drop_table("pulse")
+    op.drop_table("checks")
