@@ -1,4 +1,4 @@
-"""The adapters of providers that live in frames of another host: real frames, real messages, and impostors beside them."""
+"""Adapters of providers that live in frames of another host: real frames, real messages, impostors beside them."""
 
 import json
 import re
@@ -79,7 +79,7 @@ def test_the_providers_frame_is_heard_and_an_impostors_is_not(
     page.goto(website.at())
     for name, address in (("evil", impostor), ("true", theirs)):
         page.evaluate(
-            "([name, address, told]) => { document.getElementById(name).src = address + '#' + encodeURIComponent(told); }",
+            "([name, src, told]) => { document.getElementById(name).src = src + '#' + encodeURIComponent(told); }",
             [name, address, json.dumps(told)],
         )
     for name in ("evil", "true", "true"):
