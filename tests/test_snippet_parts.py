@@ -57,7 +57,9 @@ def test_its_link_stands_in_the_docs_too(name: str) -> None:
 
 @pytest.mark.parametrize("name", ADAPTERS)
 def test_it_only_listens(name: str) -> None:
-    does = r"preventDefault|stop(?:Immediate)?Propagation|return false|addEventListener\(|fetch\(|XMLHttp|cookie|Storage"
+    does = (
+        r"preventDefault|stop(?:Immediate)?Propagation|return false|addEventListener\(|fetch\(|XMLHttp|cookie|Storage"
+    )
     assert re.findall(does, source(name)) == []
 
 
