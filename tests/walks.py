@@ -22,6 +22,7 @@ class World:
     def __init__(self, store: Engine) -> None:
         self.store = store
         self.n = 0
+        self.pages: list[str] = []  # the ids of the page views
         with begin(store) as tx:
             self.site = add_site(
                 tx,
@@ -37,6 +38,8 @@ class World:
         self.n += 1
         milliseconds = int(at.timestamp() * 1000)
         hit = {"id": uuid7(milliseconds, self.n.to_bytes(10, "big")), "kind": kind, "at": milliseconds}
+        if kind == "page":
+            self.pages.append(str(hit["id"]))
         return {**hit, "url": f"https://www.acme.example{url}", "referrer": referrer, **more}
 
     def send(

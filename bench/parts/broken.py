@@ -109,14 +109,19 @@ def hit(dice: random.Random) -> dict[str, Any]:
     at = time.time_ns() // 1_000_000
     return {
         "id": uuid7(at, dice.randbytes(10)),
-        "kind": dice.choice(["page", "form", "identify", "event"]),
+        "kind": dice.choice(["page", "form", "identify", "event", "leave", "chat"]),
         "at": at,
         "url": f"https://{HOST}/",
         "referrer": "https://www.google.com/",
         "title": "x",
         "name": "watched",
         "props": {"s": 1},
-        "form": {"id": "f"},
+        "form": {"id": "f", "provider": "p"},
+        "fields": {"name": "Jo", "company": "Mo"},
+        "chat": {"provider": "p", "id": "7"},
+        "page": uuid7(at, dice.randbytes(10)),
+        "engaged": 42_000,
+        "scroll": 80,
         "identifiers": {"email": "a@b.example", "phone": "+81312345678"},
     }
 

@@ -94,7 +94,11 @@ def test_no_body_and_no_header_give_a_500(port: int, body: bytes, headers: list[
 @given(seed=st.integers(0, 2**32), data=st.data())
 def test_no_value_in_any_place_of_a_beacon_gives_a_500(port: int, seed: int, data: st.DataObject) -> None:
     told: Any = beacon(random.Random(seed))
-    place: Any = data.draw(st.sampled_from([told, told["hits"][0], told["hits"][0]["form"], told["hits"][0]["props"]]))
+    place: Any = data.draw(
+        st.sampled_from(
+            [told, told["hits"][0], *(told["hits"][0][part] for part in ("form", "props", "fields", "chat"))]
+        )
+    )
     place[data.draw(st.sampled_from([*place, "extra"]))] = data.draw(odd)
     body = json.dumps(told).encode()
     assert post(port, body, [("User-Agent", "x")]) in OUR_ANSWERS

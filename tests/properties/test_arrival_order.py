@@ -21,6 +21,10 @@ WHO = ("hana@kyoto.example", "ken@osaka.example", "mari@gmail.com")
 minutes = st.integers(0, 600)
 page = st.tuples(st.just("page"), st.sampled_from("ab"), minutes, st.sampled_from(PAGES), st.sampled_from(REFERRERS))
 form = st.tuples(st.just("form"), st.sampled_from("ab"), minutes, st.sampled_from(WHO))
+chat = st.tuples(
+    st.just("chat"), st.sampled_from("ab"), minutes, st.sampled_from(("", *WHO)), st.sampled_from(["", "s-1", "s-2"])
+)
+leave = st.tuples(st.just("leave"), st.sampled_from("ab"), minutes, st.integers(0, 9), st.integers(0, 99))
 deal = st.tuples(
     st.just("deal"),
     st.sampled_from(["D-1", "D-2"]),
@@ -34,7 +38,7 @@ deal = st.tuples(
         },
     ),
 )
-happenings = st.lists(st.one_of(page, page, form, deal), min_size=1, max_size=14)
+happenings = st.lists(st.one_of(page, page, form, chat, leave, deal), min_size=1, max_size=16)
 
 
 def tell(world: World, order: list[tuple[Any, ...]], ids: dict[int, dict[str, Any]], batch: int) -> None:
@@ -48,6 +52,21 @@ def tell(world: World, order: list[tuple[Any, ...]], ids: dict[int, dict[str, An
         if n % batch == 0:
             world.fold(batch)
     world.fold(batch)
+
+
+def hit_of(world: World, one: tuple[Any, ...]) -> dict[str, Any]:
+    """What a visitor's browser reports; nothing of a deal."""
+    at = START + timedelta(minutes=one[2])
+    if one[0] == "page":
+        return world.hit(at, one[3], one[4])
+    if one[0] == "form":
+        return world.hit(at, "/contact", kind="form", identifiers={"email": one[3]}, fields={"name": one[3]})
+    if one[0] == "chat":
+        return world.hit(at, "/", kind="chat", chat={"provider": "p", "id": one[4]}, identifiers={"email": one[3]})
+    if one[0] == "leave" and world.pages:
+        page_id = world.pages[one[3] % len(world.pages)]
+        return world.hit(at, "/", kind="leave", page=page_id, engaged=one[4], scroll=one[4])
+    return world.hit(at, "/", kind="event", name="nothing")
 
 
 def seen(world: World) -> dict[str, list[Any]]:
@@ -79,15 +98,7 @@ def test_any_order_of_arrival_and_a_rebuild_give_the_same_facts(
         for name in ("in_order", "shuffled"):
             shutil.copy(sqlite_template, folder / name)
             worlds.append(World(connect(f"sqlite:///{folder / name}")))
-        ids = {
-            id(one): worlds[0].hit(START + timedelta(minutes=one[2]), one[3], one[4])
-            if one[0] == "page"
-            else worlds[0].hit(
-                START + timedelta(minutes=one[2]), "/contact", kind="form", identifiers={"email": one[3]}
-            )
-            for one in told
-            if one[0] != "deal"
-        }
+        ids = {id(one): hit_of(worlds[0], one) for one in sorted(told, key=lambda one: one[0] != "page")}
         deals = [one for one in told if one[0] == "deal"]
         tell(worlds[0], sorted(told, key=lambda one: one[2]), ids, batch)
         # Deal changes of one instant are told apart by arrival, so they keep their order; hits come in any.

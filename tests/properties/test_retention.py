@@ -14,12 +14,13 @@ from sqlalchemy import func, select
 
 from tests.walks import START, World
 from tracker.access.sites import site_by_id
-from tracker.db.schema import hits, identifications, metadata, visit_hits, visits
+from tracker.db.schema import engagements, hits, identifications, metadata, visit_hits, visits
 from tracker.db.store import begin, connect, reading
 from tracker.rebuild import rebuild
 from tracker.reports.query import parse_query
 from tracker.reports.source import source_report
 from tracker.retention import prune
+from tracker.visits.engagement import Engagement, engagement_of
 from tracker.vocabulary import Basis, Model
 
 PAGES = ("/", "/pricing", "/?utm_source=google&utm_medium=cpc&gclid=A1", "/?utm_source=news&utm_medium=email")
@@ -28,14 +29,22 @@ WHO = ("hana@kyoto.example", "ken@osaka.example", "", "mari@gmail.com")
 CRAWLER = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
 MIDNIGHT = START.replace(hour=0)
 DAYS = 6
+NO_PAGE = "01890a5d-ac96-774b-bcce-b302099a8057"
+GOES = ("visit_hits", "engagements")  # with the page views
 
 # Mostly near one another, so that visits have several hits and some lie across a day's end.
 minutes = st.one_of(st.integers(0, DAYS * 1440), st.integers(1320, 1560), st.integers(2800, 2960))
 page = st.tuples(st.just("page"), st.sampled_from("abc"), minutes, st.sampled_from(PAGES), st.sampled_from(REFERRERS))
 form = st.tuples(st.just("form"), st.sampled_from("abc"), minutes, st.sampled_from(WHO))
+chat = st.tuples(
+    st.just("chat"), st.sampled_from("abc"), minutes, st.sampled_from(WHO), st.sampled_from(["s-1", "s-2"])
+)
+leave = st.tuples(
+    st.just("leave"), st.sampled_from("abc"), minutes, st.integers(0, 9), st.integers(0, 99), st.integers(0, 100)
+)
 deal = st.tuples(st.just("deal"), st.sampled_from(WHO[:2]), minutes, st.sampled_from(["open", "won"]))
-happenings = st.lists(st.one_of(page, page, page, form, deal), min_size=1, max_size=25)
-later = st.lists(st.one_of(page, page, form), max_size=6)
+happenings = st.lists(st.one_of(page, page, page, form, chat, leave, leave, deal), min_size=1, max_size=25)
+later = st.lists(st.one_of(page, page, form, leave), max_size=6)
 asked = st.fixed_dictionaries(
     {
         "from": st.just("2026-03-25"),
@@ -54,11 +63,15 @@ def told(world: World, one: tuple[Any, ...], since: datetime) -> None:
         named = [{"by": "email", "value": one[1]}]
         world.deal(f"D {one[1]}", at, amount="100", status=one[3], contacts=named)
         return
-    hit = (
-        world.hit(at, one[3], one[4])
-        if one[0] == "page"
-        else world.hit(at, "/contact", kind="form", identifiers={"email": one[3]})
-    )
+    if one[0] == "page":
+        hit = world.hit(at, one[3], one[4])
+    elif one[0] == "leave":
+        page_id = world.pages[one[3] % len(world.pages)] if world.pages else NO_PAGE
+        hit = world.hit(at, "/", kind="leave", page=page_id, engaged=one[4], scroll=one[5])
+    elif one[0] == "chat":
+        hit = world.hit(at, "/", kind="chat", chat={"provider": "p", "id": one[4]}, identifiers={"email": one[3]})
+    else:
+        hit = world.hit(at, "/contact", kind="form", identifiers={"email": one[3]})
     agent = {"agent": CRAWLER} if one[1] == "c" else {}
     world.send(one[1], [hit], **agent)
 
@@ -81,6 +94,20 @@ def report(world: World, args: dict[str, str]) -> dict[str, Any]:
     with reading(world.store) as tx:
         query = parse_query(args, site_by_id(tx, world.site.site_id))
         return source_report(tx, query, START + timedelta(days=30)).to_json()
+
+
+def seen(world: World) -> dict[str, Engagement]:
+    """How long each page view that is in the journal was seen, by its hit."""
+    with reading(world.store) as tx:
+        ids = {row.seq: row.hit_id for row in tx.execute(select(hits.c.seq, hits.c.hit_id))}
+        return {ids[seq]: engaged for seq, engaged in engagement_of(tx, ids).items()}
+
+
+def seen_alike(whole: World, pruned: World) -> bool:
+    """Whether of each page view that is still there both tell the same."""
+    with reading(pruned.store) as tx:
+        there = set(tx.execute(select(hits.c.hit_id)).scalars())
+    return seen(pruned) == {hit_id: engaged for hit_id, engaged in seen(whole).items() if hit_id in there}
 
 
 def left(world: World) -> set[int]:
@@ -144,15 +171,19 @@ def test_all_figures_stay_when_page_views_leave(
         # A rebuild between two steps finds visits that are sealed and have some of their hits yet.
         for _ in range(n_steps):
             prune(pruned.store, 1, horizon + timedelta(days=1), n_hits)
-        assert stands(pruned, without=("visit_hits",)) == stands(whole, without=("visit_hits",))
+        assert stands(pruned, without=GOES) == stands(whole, without=GOES)
+        assert seen_alike(whole, pruned)
         with begin(pruned.store) as tx:
             rebuild(tx, 3)
-        assert stands(pruned, without=("visit_hits",)) == stands(whole, without=("visit_hits",))
+        assert stands(pruned, without=GOES) == stands(whole, without=GOES)
+        assert seen_alike(whole, pruned)
 
         prune_all(pruned, horizon, n_hits)
-        assert stands(pruned, without=("visit_hits",)) == stands(whole, without=("visit_hits",))
+        assert stands(pruned, without=GOES) == stands(whole, without=GOES)
+        assert seen_alike(whole, pruned)
         assert report(pruned, args) == report(whole, args)
         assert only_evidence_is_left(pruned, horizon)
+        assert no_leave_outstays_its_page(pruned, horizon)
         kept, facts = left(pruned), pruned.facts()
         assert prune_all(pruned, horizon, n_hits) == 0
         with begin(pruned.store) as tx:
@@ -163,7 +194,8 @@ def test_all_figures_stay_when_page_views_leave(
             for one in after:
                 told(world, one, horizon)
             world.fold(2)
-        assert stands(pruned, without=("visit_hits",)) == stands(whole, without=("visit_hits",))
+        assert stands(pruned, without=GOES) == stands(whole, without=GOES)
+        assert seen_alike(whole, pruned)
         assert report(pruned, args) == report(whole, args)
 
 
@@ -179,3 +211,13 @@ def only_evidence_is_left(world: World, horizon: datetime) -> bool:
         naming = set(tx.execute(select(identifications.c.hit_seq)).scalars())
         sealed = set(tx.execute(select(visits.c.ended_at).where(visits.c.sealed)).scalars())
     return there <= naming and all(ended_at < horizon - gap for ended_at in sealed)
+
+
+def no_leave_outstays_its_page(world: World, horizon: datetime) -> bool:
+    """Of leaves from before the horizon only those are there whose page is, and the journal's last hit."""
+    with reading(world.store) as tx:
+        newest = tx.execute(select(func.max(hits.c.seq))).scalar()
+        leaves = select(hits.c.seq).where(hits.c.kind == "leave", hits.c.received_at < horizon, hits.c.seq != newest)
+        pages_there = hits.alias("page")
+        told = select(engagements.c.hit_seq).join(pages_there, pages_there.c.hit_id == engagements.c.page_id)
+        return set(tx.execute(leaves).scalars()) <= set(tx.execute(told).scalars())
