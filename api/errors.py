@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from werkzeug.exceptions import HTTPException
 
 from api.languages import chosen
+from api.trust import takes_password
 from tracker.errors import Conflict, Denied, Invalid, Limited, MinamotoError, NotFound, Unready
 from tracker.reports.catalogue import message
 
@@ -179,6 +180,8 @@ def answer(problem: Problem) -> Response:
     told.headers.extend(problem.headers)
     if problem.status == UNAUTHENTICATED and request.path.startswith("/api/"):
         told.headers["WWW-Authenticate"] = 'Bearer realm="Minamoto"'
+        if takes_password(current_app, request.endpoint):
+            told.headers.add("WWW-Authenticate", 'Basic realm="Minamoto"')
     return told
 
 

@@ -39,8 +39,11 @@ class Audience(StrEnum):
 View = Callable[..., Any]
 
 
-def audience(who: Audience) -> Callable[[View], View]:
-    """Mark a view with its audience; put it right above the function, below the route."""
+def audience(who: Audience, *, password: bool = False) -> Callable[[View], View]:
+    """Mark a view with its audience; put it right above the function, below the route.
+
+    password  its token may come as the password of HTTP Basic, too: for who can only be given an address
+    """
 
     def mark(view: View) -> View:
         @wraps(view)
@@ -48,6 +51,7 @@ def audience(who: Audience) -> Callable[[View], View]:
             return view(*args, **kwargs)
 
         checked.audience = who  # type: ignore[attr-defined]
+        checked.takes_password = password  # type: ignore[attr-defined]
         return checked
 
     return mark
@@ -74,7 +78,7 @@ def register(app: Flask) -> None:
         if who is None:
             raise Denied("this route names no audience")
         if who is Audience.CRM:
-            check_token()
+            check_token(bearer() or (password() if takes_password(current_app, request.endpoint) else ""))
         if who is Audience.MONITOR and not may_see_figures(here().settings):
             raise Denied("send the header Authorization: Bearer and MINAMOTO_METRICS_TOKEN, which must be set")
         if who is Audience.PEOPLE and logged_in() is None:
@@ -92,14 +96,24 @@ def bearer() -> str:
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
+def password() -> str:
+    """The password of the request's header Authorization: Basic; '' if there is none."""
+    given = request.authorization
+    return str(given.password or "") if given is not None and given.type == "basic" else ""
+
+
+def takes_password(app: Flask, endpoint: str | None) -> bool:
+    """Whether an endpoint takes its token as a password, too."""
+    return bool(getattr(app.view_functions.get(endpoint or ""), "takes_password", False))
+
+
 def may_see_figures(settings: Settings) -> bool:
     """Whether the request bears the token of who watches the installation; nobody does while none is set."""
     return bool(settings.metrics_token) and hmac.compare_digest(bearer().encode(), settings.metrics_token.encode())
 
 
-def check_token() -> None:
+def check_token(secret: str) -> None:
     """Find the request's token and site; both are then in `g`."""
-    secret = bearer()
     if not secret:
         raise Denied("send the header Authorization: Bearer TOKEN")
     with reading(here().engine) as tx:

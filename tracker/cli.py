@@ -219,6 +219,59 @@ def token_revoke(name: str) -> None:
     click.echo(f"revoked: {n}")
 
 
+@main.group()
+def number() -> None:
+    """Phone numbers that lead to a site's own."""
+
+
+@number.command("add")
+@click.argument("number")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@click.option("--shown", multiple=True, help="Number on the site that it stands in for; may be repeated.")
+@click.option("--source", default="", help="Instead: where it is printed. It is shown to no visitor.")
+@click.option("--medium", default="", help="By which means, with a source.")
+@click.option("--campaign", default="", help="For which campaign, with a source.")
+@example(
+    "minamoto number add 03-5555-6666 --site KEY --shown 03-1111-2222",
+    "minamoto number add 03-5555-7777 --site KEY --source brochure --medium print --campaign fair-2026",
+)
+def number_add(number: str, key: str, shown: tuple[str, ...], **names: str) -> None:
+    """Add a number, to be shown to visitors in the place of another, or with a source of its own."""
+    from tracker.calls.numbers import add_number
+
+    with writing() as (tx, now):
+        own = sites.find_site(tx, key)
+        new = add_number(tx, own.site_id, own.timezone, number, now=now, shown=shown, **names)
+    click.echo(f"number: {new.number}")
+
+
+@number.command("list")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@example("minamoto number list --site KEY")
+def number_list(key: str) -> None:
+    """List a site's numbers: what each stands in for, or its source, medium and campaign."""
+    from tracker.calls.numbers import list_numbers
+
+    with reading(store()) as tx:
+        for one in list_numbers(tx, sites.find_site(tx, key).site_id):
+            told = [one.source, one.medium, one.campaign] if one.source else [",".join(one.shown)]
+            click.echo("\t".join([one.number, *(word or "-" for word in told)]))
+
+
+@number.command("remove")
+@click.argument("number")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@example("minamoto number remove 03-5555-6666 --site KEY")
+def number_remove(number: str, key: str) -> None:
+    """Show a number to nobody from now on; calls of those who were shown it are still theirs."""
+    from tracker.calls.numbers import remove_number
+
+    with writing() as (tx, now):
+        own = sites.find_site(tx, key)
+        gone = remove_number(tx, own.site_id, own.timezone, number, now=now)
+    click.echo(f"removed: {gone.number}")
+
+
 @main.group("import")
 def import_() -> None:
     """History from elsewhere."""

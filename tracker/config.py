@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracker.errors import Invalid
 
-SECRETS = ("metrics_token", "secret_key")
+SECRETS = ("metrics_token", "secret_key", "twilio_auth_token")
 
 
 class Settings(BaseSettings):
@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     )
     metrics_token: str = Field(
         "", pattern=r"^(.{16,})?$", description="who bears it reads /metrics; at least 16 characters; empty: nobody"
+    )
+    twilio_auth_token: str = Field(
+        "", description="of the Twilio account: forms to POST /api/v1/calls must bear its signature; empty: need not"
     )
     secure_cookies: bool = Field(False, description="log-in cookie only over https; set it whenever https is in front")
     demo: bool = Field(False, description="serve the demo company's site under /demo/ (set by `minamoto demo`)")

@@ -29,6 +29,7 @@ TAGS = {
     "Deals": "Opportunities and their money. The same reference again is an amendment, never a second deal.",
     "Costs": "What sources were paid by day. The same day, source, medium and campaign is replaced.",
     "Events": "Hits from a server, and touches off the web: calls, chats, booths, seminars.",
+    "Calls": "Phone calls, told by the telephone system, traced by the number that was called.",
     "Reports": "Figures by source, the same as on the page and on the command line.",
 }
 ABOUT = (
@@ -41,6 +42,7 @@ ALWAYS = (400, 401, 404, 422, 429, 500, 503)
 REFUSALS: Mapping[int, str] = {
     400: "The request cannot be read, or its body is no JSON.",
     401: "No token, or one that is unknown or revoked.",
+    403: "The signature is not the telephone provider's.",
     404: "There is no such row in this site, or the token is for another site.",
     409: "This contradicts what is already known; nothing was written.",
     413: "The body is larger than 8 MB.",
@@ -116,6 +118,7 @@ def operation(
     body: type[Body] | None = None,
     refuses: Iterable[int] = (),
     csv: bool = False,
+    password: bool = False,
     sample: str,
     example: Mapping[str, Any] | None = None,
 ) -> Callable[[View], View]:
@@ -124,6 +127,7 @@ def operation(
     also     other statuses with the same answer, and what they mean
     refuses  statuses besides ALWAYS
     csv      whether it can also be given as CSV
+    password whether the token may come as the password of HTTP Basic, too
     sample   path and query of the curl example; `example` is its body and the documented one
     """
     refusals = sorted({*ALWAYS, *refuses, *((413, 415) if body is not None else ())})
@@ -136,7 +140,7 @@ def operation(
         responses[status] = {"content": {"text/csv": {"schema": {"type": "string"}}}}
 
     def declare(view: View) -> View:
-        declared = audience(Audience.CRM)(with_path(view))
+        declared = audience(Audience.CRM, password=password)(with_path(view))
         declared = routes.output(gives, status_code=status, description=meaning_of(gives))(declared)
         if body is not None:
             declared = routes.input(body, arg_name="body", example=example)(declared)

@@ -20,6 +20,7 @@ from api.errors import FieldError, InvalidFields
 
 DEEPEST = 6
 SHOWN = 40
+FORM = "application/x-www-form-urlencoded"
 HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 # Pydantic's error types in our words; {…} is filled from the error's context.
 WORDS = {
@@ -51,7 +52,10 @@ class StrictAdapter(PydanticAdapter):
 
     def validate_input(self, request: Request, location: str, **kwargs: Any) -> BaseModel:
         """The input as the model; raises InvalidFields with all that was wrong."""
-        if location == "json":
+        from_form = getattr(self.model_class, "from_form", None)
+        if location == "json" and from_form is not None and request.mimetype == FORM:
+            data = from_form(read_form(request))
+        elif location == "json":
             data = read_json(request)
         elif location == "path":
             data = dict(request.view_args or {})
@@ -82,6 +86,16 @@ def read_json(request: Request) -> Any:
         raise InvalidFields([FieldError("", "send a JSON object")])
     check_shape(data, 1)
     return data
+
+
+def read_form(request: Request) -> dict[str, str]:
+    """A form's fields; raises BadRequest for half characters, InvalidFields for a field that is given twice."""
+    twice = [name for name, values in request.form.lists() if len(values) > 1]
+    if twice:
+        raise InvalidFields(FieldError(name[:SHOWN], "is given twice") for name in twice)
+    fields = request.form.to_dict()
+    check_shape(fields, 1)
+    return fields
 
 
 def read_args(request: Request) -> dict[str, str]:
