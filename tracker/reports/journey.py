@@ -167,7 +167,8 @@ class JourneyItem:
     @property
     def order(self) -> tuple[datetime, int, str]:
         """Where it stands in the journey."""
-        return self.at, ORDER.index(self.kind), self.key
+        kind = "form" if self.kind == "chat" and self.touch is None else self.kind  # a chat in a visit is as a form
+        return self.at, ORDER.index(kind), self.key
 
 
 @dataclass(frozen=True, slots=True)
