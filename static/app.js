@@ -63,6 +63,23 @@
     label.setAttribute("aria-live", "polite");
   }
 
+  // What comes of a check of the site, as it comes.
+  for (const box of document.querySelectorAll("[data-poll]")) {
+    let { seen } = box.dataset;
+    let left = 300;
+    const look = async () => {
+      const answer = document.hidden ? null : await fetch(box.dataset.poll).catch(() => null);
+      if (answer?.ok) {
+        const { n, html } = await answer.json();
+        if (String(n) !== seen) box.innerHTML = html;
+        seen = String(n);
+        left -= 1;
+      }
+      if (left) setTimeout(look, 2000);
+    };
+    look();
+  }
+
   // Definitions open as popovers; browsers without anchor positioning get them placed here.
   if (!CSS.supports("position-area: block-end")) {
     for (const box of document.querySelectorAll(".definition")) {

@@ -6,6 +6,7 @@ from api.pages.contact import contact
 from api.pages.contacts import contacts
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
+from api.pages.install import check_heard, check_site, install, save_tracking
 from api.pages.routes import routes
 from api.pages.session import log_in, login, logout
 from api.pages.source import source, source_file
@@ -13,7 +14,22 @@ from api.pages.source_rows import source_rows
 from api.pages.tracking import tracking
 
 # The views declare themselves on `routes` when their module is read.
-VIEWS = (home, login, log_in, logout, source, source_file, source_rows, contacts, contact, tracking)
+VIEWS = (
+    home,
+    login,
+    log_in,
+    logout,
+    source,
+    source_file,
+    source_rows,
+    contacts,
+    contact,
+    tracking,
+    install,
+    check_site,
+    check_heard,
+    save_tracking,
+)
 
 
 def register(app: Flask) -> None:

@@ -37,6 +37,7 @@ class Links:
     source: str | None = None
     contacts: str | None = None
     tracking: str | None = None
+    install: str | None = None
     api_docs: str | None = None
     log_out: str | None = None
 
@@ -111,6 +112,8 @@ TABS = {
     "pages.contacts": "contacts",
     "pages.contact": "contacts",
     "pages.tracking": "tracking",
+    "pages.install": "tracking",
+    "pages.check_site": "tracking",
 }
 
 
@@ -123,6 +126,7 @@ def links(is_inside: bool) -> Links:
         source=url_for("pages.source"),
         contacts=url_for("pages.contacts"),
         tracking=url_for("pages.tracking"),
+        install=url_for("pages.install"),
         api_docs="/api/docs",
         log_out=url_for("pages.logout"),
     )

@@ -66,7 +66,8 @@ def tracking() -> ResponseReturnValue:
     base = request.host_url.rstrip("/")
     return render_template(
         "tracking.html",
-        tag=f'<script async src="{base}/m.js" data-site="{site.key}"></script>',
+        tag=f'<script async src="{base}/m.js?site={site.key}"></script>',
+        consent=site.tracking.consent,
         hosts=site.hosts,
         state=state_of(last, now),
         n_accepted=taken,
