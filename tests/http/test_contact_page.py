@@ -65,9 +65,9 @@ def test_a_journey_says_how_long_and_how_far_down_a_page_was_read(client: FlaskC
     world.clock.forward(minutes=2)
     world.browse("v", form(world, 8))
     assert events(page_of(client, world))[:4] == [
-        "12:00 a / 42 s, 80% read",
-        "12:02 b / 3 min 5 s",
-        "12:04 c / 1 h 1 min, 100% read",
+        "12:00 a / · 42 s, 80% read",
+        "12:02 b / · 3 min 5 s",
+        "12:04 c / · 1 h 1 min, 100% read",
         "12:06 d /",
     ]
     japanese = events(page_of(client, world, "ja"))
