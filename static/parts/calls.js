@@ -12,7 +12,7 @@
   const known = new Map(); // digits -> [the number of the site, 0 national or 1 international or 2 both]
   const given = new Map(); // the number of the site -> ['03-5555-6666', '+81 3-5555-6666']
   const found = new Set(); // numbers of the site that are on the page
-  const done = new WeakMap(); // node -> the text that we wrote
+  let done = new WeakMap(); // node -> the text that we wrote
   let pattern;
   let timer;
   let until = 0;
@@ -98,6 +98,7 @@
         if (before) learn(number.replace, before); // the number of before gives way, too
         given.set(number.replace, number.written);
       });
+      done = new WeakMap();
       walk(document.documentElement);
     }).catch(() => {}); // the page keeps its own number
   };
@@ -110,7 +111,7 @@
   };
 
   const start = () => {
-    look();
+    setTimeout(safely(look)); // once the core knows what brought the visitor
     new MutationObserver(soon).observe(document.documentElement, {
       childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ['href'],
     });
