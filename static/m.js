@@ -150,19 +150,20 @@
     flying = flying.concat(hits);
     keep(leaving && 0);
     const settle = ({ status }) => {
+      if (!flying.includes(hits[0])) return; // refused meanwhile
       const isAnswered = status < 500 && status !== 429; // else no answer, or a busy or broken collector
       flying = flying.filter((one) => !hits.includes(one));
       if (!isAnswered) waiting = hits.concat(waiting);
       near = status && near; // perhaps it takes no credentials
       tries = isAnswered ? 0 : tries + 1;
-      (allowed ? keep : forget)();
+      keep();
       if (waiting[0]) later = later || setTimeout(flush, tries && 500 * 2 ** Math.min(tries, 6) * (0.5 + Math.random()));
     };
     if (walled) {
       const image = new Image();
       image.onload = image.onerror = () => settle({ status: 200 });
       image.src = endpoint + '?b=' + encodeURIComponent(body);
-    } else if (leaving && !(window.Request && 'keepalive' in Request.prototype) && navigator.sendBeacon(endpoint, body)) {
+    } else if ((!window.fetch || (leaving && !('keepalive' in Request.prototype))) && navigator.sendBeacon(endpoint, body)) {
       settle({ status: 200 });
     } else {
       post('', body).then(settle, settle);
@@ -363,7 +364,7 @@
 
   // Without event: the page has called form.submit().
   const submitted = safely((form, event) => {
-    fill(form.getRootNode());
+    fill(Node.prototype.getRootNode.call(form));
     const all = fieldsOf(form);
     const attribute = (name) => clip(Element.prototype.getAttribute.call(form, name));
     const inputs = inputsOf(form);
