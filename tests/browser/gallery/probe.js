@@ -16,12 +16,12 @@
   var told = null;
   // The tab's name outlives the page, needs no storage, and a redirected visitor keeps it.
   try { told = parse(window.name); } catch (_) { told = null; }
-  if (top === self && told && told.host === location.hostname) log = told.log;
+  if (top === self && told && told.host === location.host) log = told.log;
 
   function say(what) {
     if (first && first.say !== say) { first.say(what); return; }
     log.push(what);
-    if (top === self) window.name = stringify({ host: location.hostname, log: log });
+    if (top === self) window.name = stringify({ host: location.host, log: log });
   }
 
   function names(form) { return attribute.call(form, 'id') || attribute.call(form, 'action') || 'a form'; }

@@ -96,6 +96,7 @@ VERBS = (
     "goto",
     "click",
     "doubleclick",
+    "hover",
     "fill",
     "press",
     "type",

@@ -1,7 +1,6 @@
 """Plays a page of the gallery in an engine, without the snippet and with it, and says what differs from what is wanted.
 
-Each play has a website and a collector of its own on new ports, under a name that no play had before: so the browser
-knows nothing of the last one, and need not be cleaned.
+Each play has a website and a collector of its own on new ports, so nothing that one leaves behind meets another.
 """
 
 import json
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from itertools import count
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -28,7 +26,6 @@ GONE = (Error, DriverError)  # the page was just going
 MOVES = frozenset({"goto", "lands on", "back", "forward", "reload", "new tab", "until"})
 # What the snippet adds to links: the way in before consent, and the token of a journey to another of the site's hosts.
 DECORATION = re.compile(r"[?&]_mn[ml]=[^&]*")
-_plays = count(1)
 
 
 class Stage(Origin):
@@ -37,11 +34,11 @@ class Stage(Origin):
     /api/…  answers {"ok": true}; /api/refuse answers 422
     """
 
-    def __init__(self, collector: Collector, is_bare: bool) -> None:
+    def __init__(self, collector: Collector, is_bare: bool, domain: str) -> None:
         super().__init__()
         self.collector = collector
         self.is_bare = is_bare
-        self.domain = f"shop{next(_plays)}.localhost"
+        self.domain = domain
         self.site = f"{self.domain}:{self.port}"
         self.situation: Situation | None = None
         self.documents: dict[str, str] = {}
@@ -83,9 +80,6 @@ class Stage(Origin):
         elif path == "/gallery/bare.js":
             stub = "window.minamoto = window.minamoto || function () {};"
             self.send(to, 200, stub, Content_Type="text/javascript")
-        elif path == "/gallery/end":
-            mark = f"<!doctype html><title>end</title><script>fetch('{self.collector.origin}/closing')</script>"
-            self.send(to, 200, mark, Content_Type="text/html")
         elif path.startswith("/api/"):
             refused = path == "/api/refuse"
             self.send(to, 422 if refused else 200, json.dumps({"ok": not refused}), Content_Type="application/json")
@@ -162,6 +156,7 @@ class Player:
             "goto": lambda: engine.goto(self.stage.at(what)),
             "click": lambda: engine.click(what),
             "doubleclick": lambda: engine.doubleclick(what),
+            "hover": lambda: engine.hover(what),
             "fill": lambda: engine.fill(what, step.text),
             "press": lambda: engine.press(what),
             "type": lambda: engine.type(what),
@@ -263,11 +258,13 @@ class Player:
         self.collector.slow.set()
         while self.n_tabs > 1:
             self.close_tab()
-        if not self.stage.is_bare:
-            self.engine.goto(self.stage.at("/closing"))
-            with suppress(AssertionError):  # what is missing is told by name later
-                self.collector.wait_for(lambda: len(self.hits()) >= len(self.situation.reaches))
-        self.engine.goto(self.stage.at("/gallery/end"))
+        if self.stage.is_bare:
+            return
+        self.engine.goto(self.stage.at("/closing"))
+        with suppress(AssertionError):  # what is missing is told by name later
+            self.collector.wait_for(lambda: len(self.hits()) >= len(self.situation.reaches))
+        # As if the visitor left: whatever still waits goes now, and the mark behind it.
+        self.engine.run(f"(dispatchEvent(new Event('pagehide')), void fetch('{self.collector.origin}/closing'))")
         self.collector.wait_for(lambda: any(each.path == "/closing" for each in self.collector.requests))
 
     def hits(self) -> list[Hit]:
@@ -302,7 +299,7 @@ def links() -> dict[str, Callable[[dict[str, Any]], dict[str, str]]]:
 def staged(engine: Engine, name: str, is_bare: bool) -> Iterator[Player]:
     with ExitStack() as stack:
         collector = stack.enter_context(closing(Collector()))
-        stage = stack.enter_context(closing(Stage(collector, is_bare)))
+        stage = stack.enter_context(closing(Stage(collector, is_bare, engine.fresh_domain())))
         situation = read(FOLDER / f"{name}.html", stage.places())
         stage.situation = situation
         stage.documents |= situation.documents
