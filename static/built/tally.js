@@ -1,1 +1,1 @@
-e=>{e.messages(["tally.so"],({event:t,payload:n})=>{if(t!=="Tally.FormSubmitted")return;const{formId:s,formName:o,fields:i}=n,a=i.map(({type:e,title:t,answer:n})=>({name:[e,t].join(" "),value:(n||{}).value}));e.lead({provider:"tally",id:s,name:o||""},a,null)})}
+e=>{e.messages(["tally.so"],({event:t,payload:n})=>{if(t!=="Tally.FormSubmitted")return;const{formId:s,formName:o,fields:i}=n,a=i.map(({type:e,title:t,answer:n})=>({name:[e,t].join(" "),value:(n||{}).value}));e.lead({provider:"tally",id:String(s),name:String(o||"")},a,null)})}

@@ -3,10 +3,9 @@
 (kit) => {
   const answers = {}; // of the old editor, by form: told before the server has answered
 
-  // In one version a list of names and values, in another an object; the new editor's names say whose field it is ("0-1/email").
-  const pairs = (values) => (Array.isArray(values) ? values : Object.keys(values).map((name) => ({ name, value: values[name] })))
-    .map(({ name, value }) => ({ name: String(name).split('/').pop(), value }));
-  const lead = (id, values) => kit.lead({ provider: 'hubspot', id, name: '' }, pairs(values), null);
+  // In one version a list of names and values, in another an object.
+  const pairs = (values) => (Array.isArray(values) ? values : Object.keys(values).map((name) => ({ name, value: values[name] })));
+  const lead = (id, values) => kit.lead({ provider: 'hubspot', id: String(id || ''), name: '' }, pairs(values), null);
 
   const told = ({ type, eventName, id, data }) => {
     if (type !== 'hsFormCallback') return;

@@ -6,6 +6,6 @@
     if (Object.keys(errors || {}).length || data.halt) return;
     const fields = Object.keys(data.fields).map((key) => data.fields[key])
       .map(({ type, key, label, value }) => ({ name: [type, key, label].join(' '), value }));
-    kit.lead({ provider: 'ninja', id: String(id), name: (data.settings || {}).title || '' }, fields, null);
+    kit.lead({ provider: 'ninja', id: String(id), name: String((data.settings || {}).title || '') }, fields, null);
   })));
 }

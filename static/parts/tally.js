@@ -4,6 +4,6 @@
     if (event !== 'Tally.FormSubmitted') return;
     const { formId, formName, fields } = payload;
     const told = fields.map(({ type, title, answer }) => ({ name: [type, title].join(' '), value: (answer || {}).value }));
-    kit.lead({ provider: 'tally', id: formId, name: formName || '' }, told, null);
+    kit.lead({ provider: 'tally', id: String(formId), name: String(formName || '') }, told, null);
   });
 }
