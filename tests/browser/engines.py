@@ -352,7 +352,7 @@ def webkit_paths() -> tuple[str, str, str]:
     browsers = sorted(Path("/usr/lib").glob("*/webkit2gtk-4.*/MiniBrowser"))
     tools = [shutil.which(name) for name in ("Xvfb", "WebKitWebDriver", "dbus-run-session")]
     if not (browsers and all(tools)):
-        missing("no WebKitGTK here: apt-get install webkit2gtk-driver xvfb dbus")
+        missing("no WebKitGTK here: apt-get install webkit2gtk-driver xvfb dbus-daemon")
     return str(tools[0]), str(tools[1]), str(browsers[-1])
 
 
