@@ -14,6 +14,7 @@ from multiprocessing import get_context
 from sqlalchemy import Engine
 
 from tracker import clock, flow
+from tracker.calls.leases import forget_leases, has_old_leases
 from tracker.channels.rules import classify
 from tracker.collect.spent import forget_old, n_old
 from tracker.config import Settings
@@ -96,12 +97,23 @@ def forget_links(engine: Engine, settings: Settings) -> int:
     return n
 
 
+def forget_old_leases(engine: Engine, settings: Settings) -> int:
+    """Delete leases of phone numbers of which no call is told any more; returns how many."""
+    now = clock.now()
+    with reading(engine) as tx:
+        if not has_old_leases(tx, now):
+            return 0
+    with begin(engine) as tx:
+        return forget_leases(tx, now)
+
+
 JOBS = (
     # Small batches cost almost as much as large ones: what comes meanwhile is folded together.
     Job("fold hits", fold_hits, pause_s=0.2, is_full=lambda done, settings: done >= settings.fold_batch),
     Job("tidy the log", tidy_log),
     Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
     Job("forget used links", forget_links, rest_s=86_400.0, pause_s=86_400.0),
+    Job("forget leases", forget_old_leases, rest_s=86_400.0, pause_s=86_400.0),
 )
 
 

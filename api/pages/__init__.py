@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from api.pages.calls import calls, save_number, save_terms, take_number
 from api.pages.contact import contact
 from api.pages.contacts import contacts
 from api.pages.frame import home
@@ -24,6 +25,10 @@ VIEWS = (
     source_rows,
     contacts,
     contact,
+    calls,
+    save_number,
+    take_number,
+    save_terms,
     tracking,
     install,
     check_site,

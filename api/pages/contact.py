@@ -147,6 +147,7 @@ class Step:
     events: tuple[Event, ...] = ()
     deal: Change | None = None
     text: str = ""
+    traced: str = ""
 
 
 @routes.get("/contacts/<contact_id>")
@@ -335,6 +336,7 @@ def step_of(item: JourneyItem, gap: int, visit: Visit | None, inside: Sequence[J
         duration_s=int((visit.ended_at - visit.started_at).total_seconds()) if visit else 0,
         events=tuple(event_of(one) for one in inside),
         text=item.title,
+        traced=dict(item.props).get("traced", "") if item.kind == "call" else "",
     )
 
 

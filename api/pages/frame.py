@@ -36,6 +36,7 @@ class Links:
     home: str
     source: str | None = None
     contacts: str | None = None
+    calls: str | None = None
     tracking: str | None = None
     install: str | None = None
     api_docs: str | None = None
@@ -111,6 +112,7 @@ TABS = {
     "pages.source_rows": "source",
     "pages.contacts": "contacts",
     "pages.contact": "contacts",
+    "pages.calls": "calls",
     "pages.tracking": "tracking",
     "pages.install": "tracking",
     "pages.check_site": "tracking",
@@ -125,6 +127,7 @@ def links(is_inside: bool) -> Links:
         home=url_for("pages.source"),
         source=url_for("pages.source"),
         contacts=url_for("pages.contacts"),
+        calls=url_for("pages.calls"),
         tracking=url_for("pages.tracking"),
         install=url_for("pages.install"),
         api_docs="/api/docs",

@@ -104,7 +104,9 @@ class Counted(Out):
     lead_type: str = Field(
         description="What made them one: form, identify, call, chat, offline or crm.", examples=["form"]
     )
-    lead_form: str | None = Field(description="Name, else id, of the form that did.", examples=["contact"])
+    lead_form: str | None = Field(
+        description="Name, else id, else provider, of the form that did.", examples=["contact"]
+    )
     journey_url: str = Field(
         description="The page with the journey.",
         examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f?site=demo"],
@@ -189,14 +191,14 @@ class Moment(Out):
 
     at: At = Field(description="When it happened.")
     kind: str = Field(
-        description="visit, call, chat, offline (touches); page, event, form, identify, and a chat without a touch "
+        description="visit, call, chat, offline (touches; a call of a visitor is none); page, event, form, identify, and a chat without a touch "
         "(hits in a visit); identified (by a CRM); deal.",
         examples=["page"],
     )
     title: str = Field(description="Page title, form or event name; may be empty.", examples=["Pricing"])
     url: str = Field(description="Address of the page; may be empty.", examples=["https://www.kyoto.example/"])
     detail: str = Field(description="Form or event name beside a title, or whom it named.", examples=["contact"])
-    props: dict[str, str] = Field(description="What else an event carried.", examples=[{"plan": "team"}])
+    props: dict[str, str] = Field(description="What else an event or a call carried; how far a call was `traced`.", examples=[{"plan": "team"}])
     visit: VisitOut | None = Field(description="The visit it was in.")
     touch: TouchOut | None = Field(description="Of a touch: where it came from.")
     deal: DealStepOut | None = Field(description="Of a deal: what happened.")

@@ -123,6 +123,13 @@ def set_tracking(tx: Tx, site: Site, tracking: Tracking) -> Site:
     return site_by_id(tx, site.site_id)
 
 
+def set_terms(tx: Tx, site: Site, lease_s: int, lease_rest_s: int) -> Site:
+    """How long visitors of the site hold a phone number from now on, and how long it rests then."""
+    terms = {"lease_s": lease_s, "lease_rest_s": lease_rest_s}
+    tx.execute(update(sites).where(sites.c.site_id == site.site_id).values(**terms))
+    return site_by_id(tx, site.site_id)
+
+
 def settle_currency(tx: Tx, site: Site, currency: str) -> None:
     """The first deal or cost of a site that has no currency yet decides it."""
     if site.currency is None:

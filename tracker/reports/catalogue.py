@@ -61,7 +61,12 @@ METRICS = (
         ),
     ),
     Metric("form", Unit.CREDIT, message("Forms"), message("Forms sent by people who could be named.")),
-    Metric("call", Unit.CREDIT, message("Calls"), message("Phone calls of people who could be named.")),
+    Metric(
+        "call",
+        Unit.CREDIT,
+        message("Calls"),
+        message("Phone calls. One of somebody who cannot be named counts for the visitor's source."),
+    ),
     Metric("chat", Unit.CREDIT, message("Chats"), message("Chats with people who could be named.")),
     Metric(
         "offline",

@@ -35,6 +35,7 @@ from tracker.db.writes import chunks
 from tracker.deals.ledger import Deal, apply
 from tracker.deals.record import history
 from tracker.errors import NotFound
+from tracker.reports.calls import calls_of_contact
 from tracker.reports.catalogue import message
 from tracker.visits.engagement import Engagement, engagement_of
 from tracker.visits.fold import HITS_OF_VISIT
@@ -59,6 +60,8 @@ NOTES = {
         "Page views before %(day)s are no longer kept; the visits of that time stand as they are."
     ),
 }
+# What is told of a call to the telephone's door.
+CALL = ("number", "caller", "duration_s", "answered", "traced")
 # What comes first of one instant: the visit before its pages, the form before whom it names, deals last.
 ORDER = ("visit", "call", "chat", "offline", "page", "event", "form", "identify", IDENTIFIED, DEAL)
 
@@ -191,6 +194,7 @@ def journey(tx: Tx, site: Site, contact_id: str) -> Journey:
         *visit_items(own),
         *hit_items(tx, own),
         *offline_items(tx, touches),
+        *(hit_item(row, None) for row in calls_of_contact(tx, contact_id)),
         *identified_items(tx, contact_id),
         *deal_items(tx, site, contact_id),
     ]
@@ -269,7 +273,10 @@ def hit_item(row: Mapping[Any, Any], visit_id: str | None, touch: Touch | None =
     """A hit of the journal as a moment."""
     details = row["details"]
     form, named, chat = details.get("form", {}), details.get("identifiers", {}), details.get("chat", {})
-    told = str(details.get("name") or form.get("name") or form.get("id") or chat.get("provider") or "")
+    call = {name: details["call"][name] for name in CALL if name in details.get("call", {})}
+    provider = form.get("provider") or chat.get("provider") or ""
+    told = str(details.get("name") or form.get("name") or form.get("id") or provider)
+    told = told or str(call.get("caller", ""))
     return JourneyItem(
         at=row["occurred_at"],
         kind=row["kind"],
@@ -277,7 +284,7 @@ def hit_item(row: Mapping[Any, Any], visit_id: str | None, touch: Touch | None =
         title=row["title"] or told,
         url=row["url"],
         detail=(told if row["title"] else "") or str(named.get("email") or named.get("crm_id") or ""),
-        props=tuple((str(name), plain_prop(value)) for name, value in details.get("props", {}).items()),
+        props=tuple((str(name), plain_prop(value)) for name, value in {**details.get("props", {}), **call}.items()),
         visit_id=visit_id,
         touch=touch,
     )
@@ -408,7 +415,7 @@ class Fields:
     days_to_convert  days in the site's zone from the first touch to the lead; None without a touch before it
     days_to_win      the same to the first deal won
     lead_type        what made the contact a lead: form, identify, call, chat, offline or crm
-    lead_form        the name, else the id, of the form that did
+    lead_form        the name, else the id, else the provider, of the form that did
     kept_since       the day from which on page views are kept; None where all of the contact's are there
     notes            keys of NOTES
     """
@@ -504,7 +511,7 @@ def lead_of(tx: Tx, contact_id: str) -> tuple[IdentificationKind, str | None]:
         .limit(1)
     ).one()
     form = (details or {}).get("form", {})
-    return IdentificationKind(kind), form.get("name") or form.get("id") or None
+    return IdentificationKind(kind), form.get("name") or form.get("id") or form.get("provider") or None
 
 
 def first_win(tx: Tx, site: Site, contact_id: str) -> str | None:
