@@ -30,7 +30,7 @@ from tracker.urls import read_arrival
 
 NOW = datetime(2026, 4, 15, 8, 30, tzinfo=UTC)
 HOST = "http://127.0.0.1:8000"
-TAG = f'<script async src="/m.js" data-site="{SITE_KEY}"></script>'
+TAG = f'<script async src="/m.js?site={SITE_KEY}"></script>'
 TRACKED = list(PAGES)
 UNTRACKED = ["/demo/arrive", "/demo/crm"]
 

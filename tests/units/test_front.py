@@ -6,6 +6,7 @@ from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine, func, select
@@ -40,12 +41,19 @@ def beacon() -> bytes:
     return json.dumps({"v": 1, "site": "acmekey", "visitor": "v" * 22, "sent_at": NOW_MS, "hits": [hit]}).encode()
 
 
-async def ask(front: Front, parts: list[bytes], path: str = "/m/e", method: str = "POST", leaves: bool = False) -> int:
+async def ask(
+    front: Front,
+    parts: list[bytes],
+    path: str = "/m/e",
+    method: str = "POST",
+    leaves: bool = False,
+    query: bytes = b"",
+) -> int:
     """Send a request in parts and then fall silent, or leave; gives the status of the answer."""
     length = str(sum(map(len, parts)) + (1 if leaves or len(parts) > 1 else 0)).encode()
     headers = [(b"host", b"x"), (b"user-agent", AGENT.encode()), (b"content-length", length)]
     scope = {"type": "http", "method": method, "path": path, "headers": headers, "client": ("203.0.113.9", 1)}
-    scope |= {"query_string": b"", "http_version": "1.1", "scheme": "http"}
+    scope |= {"query_string": query, "http_version": "1.1", "scheme": "http"}
     left = [{"type": "http.request", "body": part, "more_body": len(parts) > 1 or leaves} for part in parts]
     answered: list[dict[str, Any]] = []
 
@@ -68,6 +76,17 @@ def run(asked: Coroutine[Any, Any, Answered]) -> Answered:
     """Run it in a thread of its own: in this one a browser's driver may have an event loop."""
     with ThreadPoolExecutor(1) as threads:
         return threads.submit(asyncio.run, asked).result()
+
+
+def test_what_a_page_asks_and_what_comes_as_an_image_is_answered_too(front: Front, store: Engine) -> None:
+    touches = b'{"v":1,"site":"acmekey","visitor":"vvvvvvvvvvvvvvvv","ask":"touches","url":"https://www.acme.example/"}'
+    assert run(ask(front, [touches], query=b"ask")) == 200
+    assert run(ask(front, [touches])) == 400
+    assert n_hits(store) == 0
+    image = b"b=" + quote(beacon()).encode()
+    assert run(ask(front, [b""], method="GET", query=image)) == 200
+    assert run(ask(front, [beacon()], query=b"again=1")) == 204
+    assert n_hits(store) == 2
 
 
 def n_hits(store: Engine) -> int:
