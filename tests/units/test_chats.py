@@ -8,10 +8,13 @@ import pytest
 from sqlalchemy import Engine, select
 
 from tests.walks import START, World
+from tracker.collect.journal import append
+from tracker.collect.payload import Hit
 from tracker.db.schema import contacts, conversions, identifications, paths, touchpoints, visits
 from tracker.db.store import begin, reading
 from tracker.rebuild import rebuild
-from tracker.reports.journey import journey
+from tracker.reports.journey import attribution_fields, journey
+from tracker.vocabulary import HitKind, Origin
 
 MINUTE = timedelta(minutes=1)
 AD = "/?utm_source=google&utm_medium=cpc&gclid=A1"
@@ -112,6 +115,44 @@ def test_a_conversation_counts_once_for_a_contact(world: World, case: str, shuff
     with begin(world.store) as tx:
         rebuild(tx, 1)
     assert world.facts() == before
+
+
+def test_a_chat_that_a_program_tells_of_is_a_touch_of_its_own_also_with_a_visitor(world: World) -> None:
+    world.send("v", [world.hit(START, AD)])
+    at = START + 9 * MINUTE
+    told = Hit(
+        hit_id=str(world.hit(at, "/")["id"]),
+        visitor_id="v".ljust(16, "0"),
+        kind=HitKind.CHAT,
+        origin=Origin.API,
+        occurred_at=at,
+        received_at=at,
+        url="",
+        referrer=None,
+        title=None,
+        user_agent=None,
+        country=None,
+        consent="none",
+        details={"identifiers": {"email": "a@x.example"}, "chat": {"provider": "crisp", "id": "s-1"}},
+    )
+    with begin(world.store) as tx:
+        append(tx, world.site.site_id, [told])
+    world.fold()
+    assert lead_events(world) == [("a@x.example", 9)]
+    with reading(world.store) as tx:
+        kinds = select(touchpoints.c.kind, touchpoints.c.channel).order_by(touchpoints.c.occurred_at)
+        assert tx.execute(kinds).all() == [("visit", "paid_search"), ("chat", "offline")]
+        assert tx.execute(select(visits.c.n_hits)).scalars().all() == [1]
+
+
+def test_a_form_without_a_name_has_its_providers(world: World) -> None:
+    asked = {"form": {"provider": "typeform"}, "identifiers": {"email": "a@x.example"}}
+    world.send("v", [world.hit(START, "/", kind="form", **asked)])
+    world.fold()
+    with reading(world.store) as tx:
+        (contact_id,) = tx.execute(select(contacts.c.contact_id)).scalars()
+        assert attribution_fields(tx, world.site, contact_id).lead_form == "typeform"
+        assert [one.title for one in journey(tx, world.site, contact_id).items if one.kind == "form"] == ["typeform"]
 
 
 def test_every_browser_of_a_conversation_is_the_contacts(world: World) -> None:
