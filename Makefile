@@ -50,6 +50,9 @@ bench: $(VENV)/.dev ## measure ingest, fold and report on this machine
 bench-ingest: $(VENV)/.dev ## beacons and finished visits a second, beside what the store alone can do
 	@$(BIN)/python bench/ingest.py $(BENCH_ARGS)
 
+bench-snippet: $(VENV)/.dev ## what the snippet costs a page's main thread, beside an empty script
+	@$(BIN)/python bench/snippet.py $(BENCH_ARGS)
+
 crash-test: $(VENV)/.dev ## kill, stop and starve servers and databases under load: nothing answered may be lost
 	@$(BIN)/python bench/crash.py $(BENCH_ARGS)
 
