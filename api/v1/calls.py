@@ -76,7 +76,9 @@ class CallIn(Body):
     answered: bool | None = Field(
         None, description="Whether somebody answered; a missed call is a lead, too.", examples=[True]
     )
-    ended: bool = Field(True, description="false: it goes on. It is counted when it is told again, with its end.")
+    ended: bool = Field(
+        True, description="false: it goes on. It is counted when it is told again, with its end.", examples=[True]
+    )
     direction: Literal["inbound", "outbound"] = Field(
         "inbound", description="Only a call to the site counts; of an outbound one nothing is kept."
     )
