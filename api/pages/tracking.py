@@ -80,7 +80,6 @@ def tracking() -> ResponseReturnValue:
             aside.n,
             tuple(error for error, _ in aside.by_error),
         ),
-        site_url=f"{base}/demo/" if site.is_demo else f"https://{site.hosts[0]}/",
     )
 
 

@@ -27,7 +27,12 @@ PAGES: dict[str, tuple[str, list[str]]] = {
     ),
     "nothing": ("<head></head><body>Hello", ["no_tag", "no_policy"]),
     "in a comment": (f"<!-- {TAG} -->", ["no_tag", "no_policy"]),
-    "in a template's text": (f"<textarea>{TAG}</textarea>", ["tag_found", "no_policy"]),
+    "in a text": (f"<textarea>{TAG}</textarea><title>{TAG}</title>", ["no_tag", "no_policy"]),
+    "in a script": (f"<script>var a = '{TAG.replace('</script>', '')}'</script>", ["no_tag", "no_policy"]),
+    "in capitals": (TAG.upper().replace(SRC.upper(), SRC), ["tag_found", "no_policy"]),
+    "with escapes": (TAG.replace("?site=KEY", "?a=b&amp;site=K&#69;Y"), ["tag_found", "no_policy"]),
+    "with a sign of greater": (TAG.replace("async", "async title='a>b'"), ["tag_found", "no_policy"]),
+    "behind a comment": (f"<!-- <script> -->{TAG}", ["tag_found", "no_policy"]),
     "another key": (TAG.replace("KEY", "OTHER"), ["other_key", "no_policy"]),
     "no key": (TAG.replace("?site=KEY", ""), ["other_key", "no_policy"]),
     "two keys": (TAG + TAG.replace("KEY", "OTHER"), ["other_key", "tag_found", "no_policy"]),
@@ -75,6 +80,14 @@ def test_a_policy_of_the_headers_counts_also_where_there_is_no_tag_yet() -> None
         ("policy_forbids", "script-src", "script-src 'self' https://track.example.net"),
         ("policy_forbids", "connect-src", "connect-src 'self' https://track.example.net"),
     ]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["<", "<!--", "<script ", "<script '", '<script "', "<script>", "<meta a", "</head", "<a b='", "<base =", "&#"],
+)
+def test_a_page_that_is_made_to_keep_a_reader_busy_does_not(unit: str) -> None:
+    assert keys(unit * (1_000_000 // len(unit)))
 
 
 @given(st.text(alphabet="<>/=\"' \nscriptm.jedaol!-[]&;", max_size=300))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from html.parser import HTMLParser
+from html import unescape
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 from tracker.installing.policy import CONNECT, SCRIPT, missing, origin_of, read_policies
@@ -16,10 +16,22 @@ from tracker.urls import clean_text
 
 MOST_TAGS = 50
 MOST_READ = 1_000_000  # characters
+MOST_ATTRIBUTES = 20_000
 RUNS = frozenset({"", "text/javascript", "application/javascript", "module"})
 MANAGERS = re.compile(
     r"googletagmanager\.com/(gtm|gtag)|[?&]id=GTM-|_mtm|assets\.adobedtm\.com|/piwik/container_", re.I
 )
+
+# What matters of a page. Nothing in it looks twice at a character, whatever the text is.
+_PIECE = re.compile(
+    r"<!--.*?(?:-->|\Z)|</head\b|"
+    r"<(script|style|textarea|title|xmp|body|base|meta)\b((?:[^<>\"']++|\"[^\"]*\"|'[^']*')*+)>?",
+    re.IGNORECASE | re.DOTALL,
+)
+_ENDS = {
+    name: re.compile(rf"</{name}\b[^>]*>?", re.IGNORECASE) for name in ("script", "style", "textarea", "title", "xmp")
+}
+_ATTRIBUTE = re.compile(r"""([^\s"'<>/=]++)(?:\s*+=\s*+(?:"([^"]*)"|'([^']*)'|([^\s"'<>]++)))?""")
 
 
 class Level(StrEnum):
@@ -54,60 +66,66 @@ class Tag:
 
 
 @dataclass(slots=True)
-class Reader(HTMLParser):
-    """Collects tags and policies while the page is read."""
+class Read:
+    """What stands on a page: tags in their order, policies of its meta elements, whether a tag manager is there."""
 
-    base: str
     tags: list[Tag] = field(default_factory=list)
     policies: list[str] = field(default_factory=list)
     has_manager: bool = False
-    in_head: bool = True
-    in_script: bool = False
 
-    def __post_init__(self) -> None:
-        HTMLParser.__init__(self, convert_charrefs=True)
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = {name: value or "" for name, value in reversed(attrs)}
-        if tag == "body":
-            self.in_head = False
-        elif tag == "base" and named.get("href"):
-            self.base = joined(self.base, named["href"])
-        elif tag == "meta" and named.get("http-equiv", "").lower() == "content-security-policy":
-            self.policies.append(named.get("content", ""))
-        elif tag == "script":
-            self.in_script = True
-            src = next((named[name] for name in ("src", "data-src", "data-rocket-src") if named.get(name)), "")
-            self.has_manager |= MANAGERS.search(src) is not None
-            found = self.tag_of(src, named)
-            if found is not None and len(self.tags) < MOST_TAGS:
-                self.tags.append(found)
+def read_page(html: str, url: str) -> Read:
+    """Read a page at this address, in one pass: the text may be made to keep a parser busy for ever."""
+    html, read, base, in_head, at = html[:MOST_READ], Read(), url, True, 0
+    while match := _PIECE.search(html, at):
+        at = match.end()
+        name = (match[1] or "").lower()
+        named = attributes(match[2]) if name else {}
+        text = ""
+        if name in _ENDS:
+            end = _ENDS[name].search(html, at)
+            text, at = (html[at : end.start()], end.end()) if end else (html[at:], len(html))
+        if name == "body" or match[0].startswith("</"):
+            in_head = False
+        elif name == "base" and named.get("href"):
+            base = joined(base, named["href"])
+        elif name == "meta" and named.get("http-equiv", "").lower() == "content-security-policy":
+            read.policies.append(named.get("content", ""))
+        elif name == "script":
+            src = next((named[each] for each in ("src", "data-src", "data-rocket-src") if named.get(each)), "")
+            read.has_manager |= MANAGERS.search(src or text[:10_000]) is not None
+            found = tag_of(joined(base, src) if src else "", named, in_head)
+            if found is not None and len(read.tags) < MOST_TAGS:
+                read.tags.append(found)
+    return read
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "head":
-            self.in_head = False
-        self.in_script = self.in_script and tag != "script"
 
-    def handle_data(self, data: str) -> None:
-        self.has_manager |= self.in_script and MANAGERS.search(data) is not None
+def attributes(text: str) -> dict[str, str]:
+    """The attributes of an element, names in lower case; of one that is there twice the first counts."""
+    found: dict[str, str] = {}
+    for match in _ATTRIBUTE.finditer(text[:MOST_ATTRIBUTES]):
+        found.setdefault(match[1].lower(), unescape(match[2] or match[3] or match[4] or ""))
+    return found
 
-    def tag_of(self, src: str, named: dict[str, str]) -> Tag | None:
-        """The snippet's tag that a script element is, or None."""
-        url = joined(self.base, src) if src else ""
-        parts = urlsplit(url)
-        asked = parse_qs(parts.query).get("site", [""])[0]
-        if not url or not (parts.path.endswith("/m.js") or ("data-site" in named) or (asked and ".js" in parts.path)):
-            return None
-        kind = named.get("type", "").strip().lower()
-        return Tag(
-            src=url,
-            key=clean_text(named.get("data-site") or asked, 40) or "",
-            in_head=self.in_head,
-            waits="async" in named or "defer" in named or kind == "module",
-            runs=kind in RUNS and bool(named.get("src")),
-            nonce=named.get("nonce", ""),
-            is_old=not asked,
-        )
+
+def tag_of(url: str, named: dict[str, str], in_head: bool) -> Tag | None:
+    """The snippet's tag that a script element with this address is, or None."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    asked = parse_qs(parts.query).get("site", [""])[0]
+    if not (parts.path.endswith("/m.js") or "data-site" in named or (asked and ".js" in parts.path)):
+        return None
+    kind = named.get("type", "").strip().lower()
+    return Tag(
+        src=url,
+        key=clean_text(named.get("data-site") or asked, 40) or "",
+        in_head=in_head,
+        waits="async" in named or "defer" in named or kind == "module",
+        runs=kind in RUNS and bool(named.get("src")),
+        nonce=named.get("nonce", ""),
+        is_old=not asked,
+    )
 
 
 def joined(base: str, address: str) -> str:
@@ -117,14 +135,6 @@ def joined(base: str, address: str) -> str:
         return url if urlsplit(url).hostname else ""
     except ValueError:
         return ""
-
-
-def read_page(html: str, url: str) -> Reader:
-    """The tags and policies of a page at this address."""
-    reader = Reader(url)
-    reader.feed(html[:MOST_READ])
-    reader.close()
-    return reader
 
 
 def judge_page(html: str, url: str, headers: Sequence[str], *, key: str, tag_src: str) -> list[Finding]:
@@ -151,7 +161,7 @@ def judge_page(html: str, url: str, headers: Sequence[str], *, key: str, tag_src
     return found + [Finding(Level.BAD, "policy_forbids", directive, line) for directive, line in lines]
 
 
-def tags_found(page: Reader, own: Sequence[Tag], key: str) -> list[Finding]:
+def tags_found(page: Read, own: Sequence[Tag], key: str) -> list[Finding]:
     """Whether the tag is there, once, in its place, and free to run."""
     others = [tag for tag in page.tags if tag.key != key]
     found = [Finding(Level.BAD, "other_key", tag.key or "–") for tag in others[:3]]
