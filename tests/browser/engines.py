@@ -211,12 +211,12 @@ class PlaywrightEngine:
             self.locate(selector).click()
         else:
             self.page.keyboard.press("Backspace")
-        self.type(text)
-
-    def type(self, text: str) -> None:
         # As from a phone's keyboard: most in one go, then a key, so that listeners to keys have something to hear.
         self.page.keyboard.insert_text(text[:-1])
-        self.page.keyboard.type(text[-1:])
+        self.type(text[-1:])
+
+    def type(self, text: str) -> None:
+        self.page.keyboard.type(text)
 
     def press(self, key: str) -> None:
         self.page.keyboard.press(key)
@@ -302,7 +302,11 @@ class WebKitEngine:
     def fill(self, selector: str, text: str) -> None:
         field = self.locate(selector)
         self.session.run("arguments[0].focus(); arguments[0].select();", field)
-        self.session.type(field, KEYS["Backspace"] + text)
+        try:
+            self.session.type(field, KEYS["Backspace"] + text)
+        except DriverError:  # it sees no focus in a frame of another site
+            self.hit(field)
+            self.type(text)
         self.session.enter(None)
 
     def type(self, text: str) -> None:

@@ -16,7 +16,7 @@ def engine(chromium: Browser) -> Engine:
     return PlaywrightEngine(chromium)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names("chromium"))
 def test_what_must_reaches_the_collector_and_the_page_works_as_without(name: str, engine: Engine) -> None:
     wrong = perform(engine, name)
     assert not wrong, "\n".join(wrong)

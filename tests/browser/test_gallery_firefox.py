@@ -19,7 +19,7 @@ def engine(playwright: Playwright) -> Iterator[Engine]:
         yield PlaywrightEngine(firefox)
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names("firefox"))
 def test_what_must_reaches_the_collector_and_the_page_works_as_without(name: str, engine: Engine) -> None:
     wrong = perform(engine, name)
     assert not wrong, "\n".join(wrong)

@@ -18,7 +18,7 @@ def engine() -> Iterator[Engine]:
         yield webkit
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names("webkit"))
 def test_what_must_reaches_the_collector_and_the_page_works_as_without(name: str, engine: Engine) -> None:
     wrong = perform(engine, name)
     assert not wrong, "\n".join(wrong)

@@ -66,7 +66,6 @@ class Situation:
     collector  how the collector answers: slow (nothing before the page has got its own answer) or quick
     asks       what it answers to kit.ask, by question
     noises     parts of what the console may say
-    not_on     why an engine is left out, by engine
     n_visitors how many visitors the hits may come from
     posts      fields of the page's own posts if the snippet changes them: it fills hidden fields; None: it must not
     documents  HTML by path, or by //host/path
@@ -83,7 +82,6 @@ class Situation:
     collector: str
     asks: Mapping[str, Any]
     noises: tuple[str, ...]
-    not_on: Mapping[str, str]
     n_visitors: int
     steps: tuple[Step, ...]
     reaches: tuple[Expected, ...]
@@ -183,7 +181,6 @@ def read(path: Path, places: Mapping[str, str]) -> Situation:
         collector=one.get("collector", "slow"),
         asks={line.split(" = ")[0]: json.loads(line.split(" = ", 1)[1]) for line in lines.get("ask", [])},
         noises=tuple(lines.get("noise", [])),
-        not_on=dict(line.split(", ", 1) for line in lines.get("not on", [])),
         n_visitors=int(one.get("visitors", "1")),
         steps=tuple(map(step, lines["steps"])),
         reaches=tuple(map(expected, reaches)),
@@ -196,6 +193,7 @@ def read(path: Path, places: Mapping[str, str]) -> Situation:
     )
 
 
-def names() -> list[str]:
-    """Every page of the gallery."""
-    return sorted(path.stem for path in FOLDER.glob("*.html"))
+def names(engine: str) -> list[str]:
+    """Every page of the gallery that is played in this engine."""
+    pages = sorted(FOLDER.glob("*.html"))
+    return [path.stem for path in pages if f"\nnot on: {engine}, " not in path.read_text(encoding="utf-8")]
