@@ -8,9 +8,12 @@ from sqlalchemy import Engine, select
 from tracker import flow
 from tracker.access.sites import add_site, site_by_id
 from tracker.collect.accept import SiteFacts, Taken, accept
+from tracker.collect.journal import append
+from tracker.collect.payload import Hit
 from tracker.db.store import begin, reading
 from tracker.ids import uuid7
 from tracker.rebuild import DERIVED
+from tracker.vocabulary import HitKind, Origin
 
 START = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
@@ -71,6 +74,27 @@ class World:
     def deal(self, reference: str, at: datetime, **fields: object) -> bool:
         with begin(self.store) as tx:
             return flow.deal_said(tx, site_by_id(tx, self.site.site_id), reference, fields, at, at)
+
+    def call(self, visitor: str, at: datetime, found: dict[str, object], email: str, number: str) -> None:
+        """A telephone system told of a call, and this was found; the same number is the same call."""
+        details: dict[str, object] = {"call": {"number": "+81355556666", "caller": f"+8190{at:%H%M}0000", **found}}
+        hit = Hit(
+            hit_id=number,
+            visitor_id=visitor.ljust(16, "0") if found["traced"] == "visitor" else None,
+            kind=HitKind.CALL,
+            origin=Origin.API,
+            occurred_at=at,
+            received_at=at,
+            url="",
+            referrer=None,
+            title=None,
+            user_agent=None,
+            country=None,
+            consent="none",
+            details=details | ({"identifiers": {"email": email}} if email else {}),
+        )
+        with begin(self.store) as tx:
+            append(tx, self.site.site_id, [hit])
 
     def facts(self) -> dict[str, list[tuple[object, ...]]]:
         with reading(self.store) as tx:

@@ -38,7 +38,16 @@ deal = st.tuples(
         },
     ),
 )
-happenings = st.lists(st.one_of(page, page, form, chat, leave, deal), min_size=1, max_size=16)
+TRACED = (
+    {"traced": "visitor"},
+    {"traced": "unknown"},
+    {"traced": "number", "origin": {"source": "brochure", "medium": "print", "campaign": None}},
+    {"traced": "ambiguous", "candidates": [{"visitor": who, "url": PAGES[2], "referrer": None} for who in "ab"]},
+)
+call = st.tuples(
+    st.just("call"), st.sampled_from("ab"), minutes, st.sampled_from(TRACED), st.sampled_from(("", "", *WHO))
+)
+happenings = st.lists(st.one_of(page, page, form, chat, leave, call, deal), min_size=1, max_size=16)
 
 
 def tell(world: World, order: list[tuple[Any, ...]], ids: dict[int, dict[str, Any]], batch: int) -> None:
@@ -47,6 +56,8 @@ def tell(world: World, order: list[tuple[Any, ...]], ids: dict[int, dict[str, An
         at = START + timedelta(minutes=one[2])
         if one[0] == "deal":
             world.deal(one[1], at, **one[3])
+        elif one[0] == "call":
+            world.call(one[1], at, one[3], one[4], number=str(ids[id(one)]["id"]))
         else:
             world.send(one[1], [ids[id(one)]])
         if n % batch == 0:
