@@ -2,7 +2,9 @@
 (settings, parts) => {
   'use strict';
 
-  const tag = document.currentScript || document.querySelector('script[data-site],script[src*="m.js?site="]') || {};
+  // Elements with such a name hide what the document has; a tag manager leaves none.
+  const { currentScript } = document;
+  const tag = currentScript && currentScript.tagName === 'SCRIPT' ? currentScript : document.querySelector('script[data-site],script[src*="m.js?site="]') || {};
   const { site, consent, hash, gpc = 1, dnt, fields = 'phone' } = Object.assign(settings, tag.dataset);
   const stub = window.minamoto || {};
   if (!site || stub.loaded) return;
@@ -80,7 +82,10 @@
   };
 
   // Widest first: wider than the site is refused.
-  const domains = location.hostname.split('.').map((_, i, labels) => labels.slice(-1 - i).join('.')).concat('');
+  const domains = [];
+  const labels = location.hostname.split('.');
+  for (let n = labels.length; n--;) domains.push(labels.slice(n).join('.'));
+  domains.push('');
 
   // The visitor; then a dot if a script wrote it.
   const remembered = safely(() => /\b_mnm=([\w-]{16,64})(\.?)/.exec(document.cookie));
@@ -149,7 +154,7 @@
     waiting = waiting.slice(n);
     flying = flying.concat(hits);
     keep(leaving && 0);
-    const settle = ({ status }) => {
+    const settle = safely(({ status } = {}) => {
       if (!flying.includes(hits[0])) return; // refused meanwhile
       const isAnswered = status < 500 && status !== 429; // else no answer, or a busy or broken collector
       flying = flying.filter((one) => !hits.includes(one));
@@ -158,7 +163,7 @@
       tries = isAnswered ? 0 : tries + 1;
       keep();
       if (waiting[0]) later = later || setTimeout(flush, tries && 500 * 2 ** Math.min(tries, 6) * (0.5 + Math.random()));
-    };
+    });
     if (walled) {
       const image = new Image();
       image.onload = image.onerror = () => settle({ status: 200 });
@@ -482,14 +487,6 @@
     if (parts) parts(core);
     page();
 
-    ['pushState', 'replaceState'].forEach((name) => {
-      const original = history[name];
-      history[name] = function (...values) {
-        const result = original.apply(this, values);
-        moved();
-        return result;
-      };
-    });
     listen(window, 'popstate', moved);
     listen(window, 'pageshow', (event) => event.persisted && page());
     listen(window, 'online', () => flush());
@@ -504,6 +501,15 @@
     window.minamoto = safely((name, ...values) => commands[name](...values));
     minamoto.loaded = true;
     (stub.q || []).forEach((values) => minamoto(...values));
+
+    ['pushState', 'replaceState'].forEach((name) => {
+      const original = history[name];
+      history[name] = function (...values) {
+        const result = original.apply(this, values);
+        moved();
+        return result;
+      };
+    });
   });
 
   if ((navigator.globalPrivacyControl && isOn(gpc)) || (navigator.doNotTrack === '1' && isOn(dnt))) {

@@ -1,7 +1,7 @@
 """Puts a site's script together: the core, the site's settings, and the parts that it has switched on, in one file.
 
 The pieces are the built ones (static/built/, made by `make snippet`): each is one function expression, so the whole is
-one call, `(core)(settings, (kit)([part, ...]))`, and leaves nothing in the page's scope. Without parts there is no kit.
+one call, `(core)(settings, (kit)([part, ...]))`, leaves nothing in the page's scope, and throws nothing into it. Without parts there is no kit.
 """
 
 import json
@@ -30,4 +30,4 @@ def compose(folder: str, settings: Mapping[str, Any], parts: Sequence[str]) -> b
     told = json.dumps(dict(settings), separators=(",", ":")).replace("<", "\\u003c")
     code = ",".join(piece(folder, name) for name in parts)
     kit = f",({piece(folder, 'kit')})([{code}])" if parts else ""
-    return f"{HEAD}({piece(folder, 'm')})({told}{kit})\n".encode()
+    return f"{HEAD}try{{({piece(folder, 'm')})({told}{kit})}}catch(e){{}}\n".encode()
