@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, unquote_plus
 
 from playwright.sync_api import Error
 
@@ -326,11 +326,12 @@ def play(player: Player) -> Play:
     return Play(player.stage, tuple(log), tuple(player.engine.noises()), frozenset(names), kept)
 
 
-def perform(engine: Engine, name: str) -> list[str]:
-    """Play the page without the snippet, then with it; returns all that is not as it must be, in words."""
+def perform(engine: Engine, name: str, script: bytes | None = None) -> list[str]:
+    """Play the page without the snippet, then with it, or with this script; all that is not as it must be, in words."""
     with staged(engine, name, is_bare=True) as player:
         bare = play(player)
     with staged(engine, name, is_bare=False) as player:
+        player.collector.script = player.collector.script if script is None else script
         full = play(player)
         return [*differences(bare, full, player.situation), *wrong_hits(player), *leaks(player, full)]
 
@@ -423,8 +424,7 @@ def leaks(player: Player, full: Play) -> list[str]:
         in_json = json.dumps(value)[1:-1]
         for request in asked:
             spoken = f"{request.path} {request.headers} {request.body}"
-            plain = dict(parse_qsl(urlsplit(request.path).query))
-            if value in spoken or in_json in spoken or any(value in each for each in plain.values()):
+            if value in spoken or in_json in spoken or value in unquote_plus(spoken):
                 found.append(f"{value!r} has left the page: {spoken[:300]}")
         found.extend(
             f"{value!r} is kept as {name}" for name, kept in full.kept.items() if value in kept and "_mnm" in name
