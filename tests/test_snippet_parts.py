@@ -74,3 +74,10 @@ def test_a_page_of_the_gallery_shows_it_at_work(name: str) -> None:
 def test_the_docs_tell_of_no_adapter_that_is_not_there() -> None:
     told = re.findall(r"^\| [^|]+ \| `(\w+)` \|", DOCS, re.MULTILINE)
     assert sorted(told) == sorted(ADAPTERS)
+
+
+def test_the_docs_tell_what_a_part_is_given() -> None:
+    kit = (STATIC / "kit.js").read_text(encoding="utf-8").split("const kit = {")[1].split("\n  };")[0]
+    given = {name for line in re.findall(r"(?m)^    (\w+(?:, \w+)*)[,:]", kit) for name in line.split(", ")}
+    assert len(given) > 10
+    assert set(re.findall(r"`kit\.(\w+)(?:\([^`]*)?` ", DOCS.split("What `kit` gives")[1])) == given
