@@ -239,7 +239,10 @@ class Collector(Origin):
         bearing = (
             {**hit, "consent": each["consent"], "visitor": each["visitor"]} for each in told for hit in each["hits"]
         )
-        return list({hit["id"]: hit for hit in bearing}.values())
+        first: dict[str, Hit] = {}
+        for hit in bearing:
+            first.setdefault(hit["id"], hit)  # as the journal does
+        return list(first.values())
 
     def hits(self, kind: str = "") -> list[Hit]:
         """The hits by their ids: a hit that came again is the same hit."""
