@@ -15,7 +15,8 @@ from werkzeug.test import TestResponse
 from api import create_app
 from tests.live import SECRET, Clock
 from tests.walks import AGENT
-from tracker.access.sites import add_site
+from tracker.access.sites import add_site, find_site, set_tracking
+from tracker.access.tracking import changed
 from tracker.config import Settings
 from tracker.db.schema import hits, hits_waiting, refusals
 from tracker.db.store import begin, reading
@@ -139,6 +140,35 @@ def test_what_the_browser_says_of_itself_is_heeded(
     answer = send(client, a_beacon(), **headers)
     assert (answer.status_code, answer.headers["X-Minamoto"]) == (403, reason)
     assert refused(store) == {reason: 1}
+
+
+@pytest.mark.parametrize(
+    ("policy", "headers", "status"),
+    [
+        ({}, {"DNT": "1"}, 204),
+        ({"dnt": True}, {"DNT": "1"}, 403),
+        ({"dnt": True}, {"DNT": "0"}, 204),
+        ({"gpc": False}, {"Sec_GPC": "1"}, 204),
+        ({"gpc": False, "dnt": True}, {"Sec_GPC": "1", "DNT": "1"}, 403),
+    ],
+)
+def test_a_sites_own_policy_decides_what_of_it_is_heeded(
+    client: FlaskClient, store: Engine, policy: dict[str, bool], headers: dict[str, str], status: int
+) -> None:
+    with begin(store) as tx:
+        site = find_site(tx, "acmekey")
+        set_tracking(tx, site, changed(site.tracking, policy))
+    assert send(client, a_beacon(), **headers).status_code == status
+    assert len(journal(store)) == (status == 204)
+
+
+def test_a_site_takes_of_a_person_what_its_settings_say(client: FlaskClient, store: Engine) -> None:
+    with begin(store) as tx:
+        site = find_site(tx, "acmekey")
+        set_tracking(tx, site, changed(site.tracking, {"fields": ["company"]}))
+    assert send(client, a_beacon(a_hit(kind="form", **PEOPLE))).status_code == 204
+    (row,) = journal(store)
+    assert (row.details["identifiers"], row.details["fields"]) == (JO, {"company": "Mo"})
 
 
 @pytest.mark.parametrize("off_ms", [-30 * YEAR_MS, -DAY_MS, 0, DAY_MS, 14 * YEAR_MS])
