@@ -102,7 +102,7 @@ class Engine(Protocol):
         """What the element shows: a field's value, else its text; None if it is not there."""
 
     def move(self, how: str) -> None:
-        """`back`, `forward` or `reload`."""
+        """`back`, `forward` or `reload`; back and forward may still be on their way."""
 
     def new_tab(self) -> None:
         """An empty tab, in front from now on."""
@@ -229,7 +229,8 @@ class PlaywrightEngine:
         return shown
 
     def move(self, how: str) -> None:
-        {"back": self.page.go_back, "forward": self.page.go_forward, "reload": self.page.reload}[how]()
+        # Playwright waits for a load, which a page out of Firefox's back-forward cache does not have.
+        self.page.reload() if how == "reload" else self.page.evaluate(f"void history.{how}()")
 
     def new_tab(self) -> None:
         self.tabs.append(self.context.new_page())
