@@ -69,11 +69,14 @@ def made_with(site: Site, *, shown: Sequence[Sequence[str]] = ()) -> tuple[str, 
     told = {"site": site.key} | written(site.tracking)
     adapters = told.pop("parts")
     parts = []
+    if {"name", "company"} & set(site.tracking.fields):
+        parts.append("names")
     if len({registrable_domain(host) or host for host in site.hosts}) > 1:
         parts.append("link")
-        told["hosts"] = list(site.hosts)
     if site.tracking.clicks:
         parts.append("clicks")
+    if parts:
+        told["hosts"] = list(site.hosts)
     if shown:
         parts.append("calls")
         told["numbers"] = shown

@@ -123,6 +123,23 @@ def test_parts_follow_from_settings_and_numbers_and_adapters_come_last(world: Wo
 
 
 @pytest.mark.parametrize(
+    ("fields", "carried"), [((), ()), (("phone",), ()), (("name",), ("names",)), (("phone", "company"), ("names",))]
+)
+def test_names_are_read_only_where_they_are_allowed(
+    world: World, fields: tuple[Any, ...], carried: tuple[str, ...]
+) -> None:
+    with begin(world.store) as tx:
+        site = set_tracking(tx, world.acme, Tracking(fields=fields))
+    assert made_with(site)[1] == carried
+
+
+def test_clicks_know_which_hosts_are_the_sites(world: World) -> None:
+    with begin(world.store) as tx:
+        site = set_tracking(tx, world.acme, Tracking(clicks=("outbound",)))
+    assert json.loads(made_with(site)[0])["hosts"] == list(site.hosts)
+
+
+@pytest.mark.parametrize(
     ("facts", "shown"), [({}, True), ({"removed_at": START}, False), ({"source": "brochure"}, False)], ids=str
 )
 def test_only_numbers_that_visitors_are_shown_need_the_part_for_calls(
