@@ -75,7 +75,7 @@ def made_with(site: Site, *, shown: Sequence[Sequence[str]] = ()) -> tuple[str, 
         parts.append("link")
     if site.tracking.clicks:
         parts.append("clicks")
-    if parts:
+    if {"link", "clicks"} & set(parts):
         told["hosts"] = list(site.hosts)
     if shown:
         parts.append("calls")
