@@ -191,14 +191,17 @@ class Moment(Out):
 
     at: At = Field(description="When it happened.")
     kind: str = Field(
-        description="visit, call, chat, offline (touches; a call of a visitor is none); page, event, form, identify, and a chat without a touch "
+        description="visit, call, chat, offline (touches; a visitor's call is none); page, event, form, identify, "
+        "and a chat without a touch "
         "(hits in a visit); identified (by a CRM); deal.",
         examples=["page"],
     )
     title: str = Field(description="Page title, form or event name; may be empty.", examples=["Pricing"])
     url: str = Field(description="Address of the page; may be empty.", examples=["https://www.kyoto.example/"])
     detail: str = Field(description="Form or event name beside a title, or whom it named.", examples=["contact"])
-    props: dict[str, str] = Field(description="What else an event or a call carried; how far a call was `traced`.", examples=[{"plan": "team"}])
+    props: dict[str, str] = Field(
+        description="What else an event or call carried; how far a call was `traced`.", examples=[{"plan": "team"}]
+    )
     visit: VisitOut | None = Field(description="The visit it was in.")
     touch: TouchOut | None = Field(description="Of a touch: where it came from.")
     deal: DealStepOut | None = Field(description="Of a deal: what happened.")
