@@ -50,7 +50,7 @@ def test_a_sites_script_carries_its_settings_and_parts(world: World) -> None:
         "clicks": [],
     }
     assert told(answer) == settings
-    assert answer.data == made_of(world, settings, "calendly")
+    assert answer.data == made_of(world, settings, "names", "calendly")
 
 
 def test_a_new_site_asks_for_consent_and_an_old_tag_sets_nothing(world: World) -> None:

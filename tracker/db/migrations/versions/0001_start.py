@@ -11,25 +11,6 @@ WORD = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 SERIAL = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
-def create_checks() -> None:
-    op.create_table(
-        "checks",
-        sa.Column("check_id", SERIAL, nullable=False),
-        sa.Column("nonce", sa.Text(), nullable=False),
-        sa.Column("heard_at", sa.BigInteger(), nullable=False),
-        sa.Column("site_key", sa.Text(), nullable=False),
-        sa.Column("host", sa.Text(), nullable=False),
-        sa.Column("visitor_id", sa.Text(), nullable=False),
-        sa.Column("consent", sa.Text(), nullable=False),
-        sa.Column("user_agent", sa.Text(), nullable=False),
-        sa.Column("refusal", sa.Text(), nullable=True),
-        sa.Column("sets_cookie", sa.Boolean(), nullable=False),
-        sa.PrimaryKeyConstraint("check_id", name=op.f("pk_checks")),
-    )
-    op.create_index(op.f("ix_checks_heard_at"), "checks", ["heard_at"], unique=False)
-    op.create_index(op.f("ix_checks_nonce"), "checks", ["nonce"], unique=False)
-
-
 def create_pulse() -> None:
     op.create_table(
         "pulse",
@@ -70,16 +51,6 @@ def create_sites() -> None:
     )
 
 
-def create_spent_links() -> None:
-    op.create_table(
-        "spent_links",
-        sa.Column("token_hash", sa.Text(), nullable=False),
-        sa.Column("spent_at", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("token_hash", name=op.f("pk_spent_links")),
-    )
-    op.create_index(op.f("ix_spent_links_spent_at"), "spent_links", ["spent_at"], unique=False)
-
-
 def create_user_agents() -> None:
     op.create_table(
         "user_agents",
@@ -106,27 +77,6 @@ def create_users() -> None:
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
-
-
-def create_calls() -> None:
-    op.create_table(
-        "calls",
-        sa.Column("call_id", sa.Text(), nullable=False),
-        sa.Column("site_id", sa.Integer(), nullable=False),
-        sa.Column("hit_seq", sa.BigInteger(), nullable=False),
-        sa.Column("visitor_no", sa.BigInteger(), nullable=True),
-        sa.Column("contact_id", sa.Text(), nullable=True),
-        sa.Column("touchpoint_id", sa.Text(), nullable=True),
-        sa.Column("occurred_at", sa.BigInteger(), nullable=False),
-        sa.Column("traced", sa.Text(), nullable=False),
-        sa.CheckConstraint("traced IN ('visitor', 'ambiguous', 'number', 'unknown')", name=op.f("ck_calls_traced")),
-        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_calls_site_id_sites")),
-        sa.PrimaryKeyConstraint("call_id", name=op.f("pk_calls")),
-    )
-    op.create_index(op.f("ix_calls_contact_id"), "calls", ["contact_id"], unique=False)
-    op.create_index(op.f("ix_calls_hit_seq"), "calls", ["hit_seq"], unique=False)
-    op.create_index(op.f("ix_calls_site_id_occurred_at"), "calls", ["site_id", "occurred_at"], unique=False)
-    op.create_index(op.f("ix_calls_visitor_no"), "calls", ["visitor_no"], unique=False)
 
 
 def create_contacts() -> None:
@@ -274,24 +224,6 @@ def create_hits() -> None:
         sa.UniqueConstraint("site_id", "hit_id", name=op.f("uq_hits_site_id_hit_id")),
     )
     op.create_index(op.f("ix_hits_site_id_received_at"), "hits", ["site_id", "received_at"], unique=False)
-
-
-def create_numbers() -> None:
-    op.create_table(
-        "numbers",
-        sa.Column("number_id", sa.Integer(), nullable=False),
-        sa.Column("site_id", sa.Integer(), nullable=False),
-        sa.Column("number", WORD, nullable=False),
-        sa.Column("shown", sa.JSON(), nullable=False),
-        sa.Column("source", sa.Text(), nullable=True),
-        sa.Column("medium", sa.Text(), nullable=True),
-        sa.Column("campaign", sa.Text(), nullable=True),
-        sa.Column("added_at", sa.BigInteger(), nullable=False),
-        sa.Column("removed_at", sa.BigInteger(), nullable=True),
-        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_numbers_site_id_sites")),
-        sa.PrimaryKeyConstraint("number_id", name=op.f("pk_numbers")),
-        sa.UniqueConstraint("site_id", "number", name=op.f("uq_numbers_site_id_number")),
-    )
 
 
 def create_paths() -> None:
@@ -443,21 +375,6 @@ def create_deal_entries() -> None:
     op.create_index(op.f("ix_deal_entries_site_id_day"), "deal_entries", ["site_id", "day"], unique=False)
 
 
-def create_engagements() -> None:
-    op.create_table(
-        "engagements",
-        sa.Column("hit_seq", SERIAL, nullable=False),
-        sa.Column("site_id", sa.Integer(), nullable=False),
-        sa.Column("visitor_no", sa.BigInteger(), nullable=False),
-        sa.Column("page_id", sa.Text(), nullable=False),
-        sa.Column("engaged_ms", sa.BigInteger(), nullable=False),
-        sa.Column("scroll", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(["hit_seq"], ["hits.seq"], name=op.f("fk_engagements_hit_seq_hits")),
-        sa.PrimaryKeyConstraint("hit_seq", name=op.f("pk_engagements")),
-    )
-    op.create_index(op.f("ix_engagements_site_id_page_id"), "engagements", ["site_id", "page_id"], unique=False)
-
-
 def create_hits_parked() -> None:
     op.create_table(
         "hits_parked",
@@ -519,26 +436,6 @@ def create_identifiers() -> None:
     op.create_index(op.f("ix_identifiers_contact_id"), "identifiers", ["contact_id"], unique=False)
 
 
-def create_leases() -> None:
-    op.create_table(
-        "leases",
-        sa.Column("lease_id", SERIAL, nullable=False),
-        sa.Column("site_id", sa.Integer(), nullable=False),
-        sa.Column("number_id", sa.Integer(), nullable=False),
-        sa.Column("visitor_id", sa.Text(), nullable=False),
-        sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("referrer", sa.Text(), nullable=True),
-        sa.Column("origin", sa.Text(), nullable=False),
-        sa.Column("started_at", sa.BigInteger(), nullable=False),
-        sa.Column("until_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(["number_id"], ["numbers.number_id"], name=op.f("fk_leases_number_id_numbers")),
-        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_leases_site_id_sites")),
-        sa.PrimaryKeyConstraint("lease_id", name=op.f("pk_leases")),
-    )
-    op.create_index(op.f("ix_leases_number_id_until_at"), "leases", ["number_id", "until_at"], unique=False)
-    op.create_index(op.f("ix_leases_site_id_visitor_id"), "leases", ["site_id", "visitor_id"], unique=False)
-
-
 def create_links() -> None:
     op.create_table(
         "links",
@@ -590,21 +487,17 @@ def create_visits() -> None:
 
 
 def upgrade() -> None:
-    create_checks()
     create_pulse()
     create_refusals()
     create_sites()
-    create_spent_links()
     create_user_agents()
     create_users()
-    create_calls()
     create_contacts()
     create_conversions()
     create_costs()
     create_crm_changes()
     create_deals()
     create_hits()
-    create_numbers()
     create_paths()
     create_retention()
     create_tokens()
@@ -612,12 +505,10 @@ def upgrade() -> None:
     create_visitors()
     create_deal_contacts()
     create_deal_entries()
-    create_engagements()
     create_hits_parked()
     create_hits_waiting()
     create_identifications()
     create_identifiers()
-    create_leases()
     create_links()
     create_visit_hits()
     create_visits()
@@ -627,12 +518,10 @@ def downgrade() -> None:
     op.drop_table("visits")
     op.drop_table("visit_hits")
     op.drop_table("links")
-    op.drop_table("leases")
     op.drop_table("identifiers")
     op.drop_table("identifications")
     op.drop_table("hits_waiting")
     op.drop_table("hits_parked")
-    op.drop_table("engagements")
     op.drop_table("deal_entries")
     op.drop_table("deal_contacts")
     op.drop_table("visitors")
@@ -640,18 +529,14 @@ def downgrade() -> None:
     op.drop_table("tokens")
     op.drop_table("retention")
     op.drop_table("paths")
-    op.drop_table("numbers")
     op.drop_table("hits")
     op.drop_table("deals")
     op.drop_table("crm_changes")
     op.drop_table("costs")
     op.drop_table("conversions")
     op.drop_table("contacts")
-    op.drop_table("calls")
     op.drop_table("users")
     op.drop_table("user_agents")
-    op.drop_table("spent_links")
     op.drop_table("sites")
     op.drop_table("refusals")
     op.drop_table("pulse")
-    op.drop_table("checks")
