@@ -133,3 +133,15 @@ def test_a_form_without_its_token_changes_nothing(seen: World) -> None:
     client = log_in(seen)
     assert client.post("/calls/numbers/remove", data={"number": POOL}).status_code == 400
     assert numbers(seen) == [POOL]
+
+
+def test_a_call_of_nobody_known_stands_behind_its_figure(seen: World) -> None:
+    seen.program(seen.token).post("/calls", {"reference": "1", "number": POOL})
+    seen.fold()
+    client = log_in(seen)
+    period = "from=2026-04-01&to=2026-04-01&by=source"
+    assert "(call)" in client.get(f"/reports/source?{period}").text
+    for metric in ("call", "lead_events"):
+        answer = client.get(f"/reports/source/rows?{period}&metric={metric}")
+        assert answer.status_code == 200
+        assert "Call" in answer.text
