@@ -28,12 +28,13 @@ Hit = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came; `body` is text."""
+    """One request as it came; `body` is text, `status` what the server was to answer at that moment."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: str
+    status: int = 200
 
     def form(self) -> dict[str, str]:
         """The fields that a browser has posted."""
@@ -52,6 +53,8 @@ class Request:
 class Origin:
     """A server that remembers its requests and wakes whoever waits for one."""
 
+    status = 200
+
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.news = Condition()
@@ -63,7 +66,7 @@ class Origin:
             def answer(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
                 body = self.rfile.read(size).decode("utf-8", "replace")
-                request = Request(self.command, self.path, dict(self.headers), body)
+                request = Request(self.command, self.path, dict(self.headers), body, origin.status)
                 with origin.news:
                     origin.requests.append(request)
                     origin.news.notify_all()
@@ -194,12 +197,12 @@ class Collector(Origin):
         else:
             asked = json.loads(request.body).get("ask") if query == "ask" else None
             if asked is None:
-                if request.beacon() is not None and self.status < 300:
+                if request.beacon() is not None and request.status < 300:
                     with self.news:
                         self.taken.append(request)
                         self.news.notify_all()
                 self.slow.wait(PATIENCE_S)
-            visitor = json.loads(request.body)["visitor"] if request.body and self.status < 300 else None
+            visitor = json.loads(request.body)["visitor"] if request.body and request.status < 300 else None
             headers = answer_headers(
                 request.headers.get("Origin"),
                 request.headers["Host"],
@@ -213,10 +216,10 @@ class Collector(Origin):
                 answer = self.answers.get(asked, {})
                 known = answer(json.loads(request.body)) if callable(answer) else answer
                 self.send(to, 200, json.dumps(known), Content_Type="application/json", **told)
-            elif query.startswith("b=") and self.status == 204:
+            elif query.startswith("b=") and request.status == 204:
                 self.send(to, 200, DOT, Content_Type="image/gif", **told)
             else:
-                self.send(to, self.status, **told)
+                self.send(to, request.status, **told)
 
     def at(self, host: str) -> str:
         """Its origin under a name of its own."""
