@@ -1,6 +1,6 @@
 // What a part is given, for each provider's to be a few lines: docs/providers.md
 (parts) => (core) => {
-  const { settings, safely, listen, ask, hit, record, flush, identifiersIn, entriesOf, inputsOf, counted, told, commands } = core;
+  const { settings, safely, listen, ask, clip, hit, record, flush, identifiersIn, entriesOf, inputsOf, counted, told, commands } = core;
   const owned = []; // selectors of forms that a part speaks for
   const held = new WeakMap(); // what those held when they were submitted
   const chats = new Set();
@@ -36,16 +36,17 @@
     reads: (look) => { core.reads = look; },
 
     // A provider has confirmed a form. Whom it names: its answers, or what its <form> held.
-    lead: (form, answers, element) => {
+    lead: ({ provider, id, name }, answers, element) => {
+      const form = { provider, id: clip(id), name: clip(name) };
       const entries = answers
-        ? answers.map(({ name, value }) => ['text', String(name), value])
+        ? answers.map(({ name, value }) => ['text', clip(name), value])
         : element && !held.has(element) && entriesOf(inputsOf(element));
       const found = (entries ? identifiersIn(entries) : held.get(element)) || {};
       const { email, phone } = found.identifiers || {};
       const key = JSON.stringify([form, found]);
       if (counted.has(key) || told.has(email) || !(email || phone)) return;
       counted.add(key);
-      if (email) told.set(email, form.provider);
+      if (email) told.set(email, provider);
       record(hit('form', { form, ...found }));
       flush();
     },
@@ -55,7 +56,7 @@
       const key = JSON.stringify([provider, id, found]);
       if (chats.has(key)) return;
       chats.add(key);
-      record(hit('chat', { chat: { provider, id: String(id || '').slice(0, 255) }, ...found }));
+      record(hit('chat', { chat: { provider, id: clip(id) }, ...found }));
     },
 
     event: commands.event,

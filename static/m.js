@@ -153,7 +153,7 @@
     const hits = waiting.slice(0, n);
     waiting = waiting.slice(n);
     flying = flying.concat(hits);
-    keep(leaving && 0);
+    keep();
     const settle = safely(({ status } = {}) => {
       if (!flying.includes(hits[0])) return; // refused meanwhile
       const isAnswered = status < 500 && status !== 429; // else no answer, or a busy or broken collector
@@ -166,7 +166,8 @@
     });
     if (walled) {
       const image = new Image();
-      image.onload = image.onerror = () => settle({ status: 200 });
+      image.onload = () => settle({ status: 200 });
+      image.onerror = () => settle(tries > 3 ? { status: 400 } : {}); // it does not say whether it was refused
       image.src = endpoint + '?b=' + encodeURIComponent(body);
     } else if ((!window.fetch || (leaving && !('keepalive' in Request.prototype))) && navigator.sendBeacon(endpoint, body)) {
       settle({ status: 200 });
@@ -469,7 +470,7 @@
 
   // What static/kit.js makes a kit of, for parts.
   const core = {
-    settings, safely, listen, ask, hit, record, flush, identifiersIn, entriesOf, inputsOf, counted, told, commands, decorate, takeOut,
+    settings, safely, listen, ask, clip, hit, record, flush, identifiersIn, entriesOf, inputsOf, counted, told, commands, decorate, takeOut,
     allowed: (work) => { longing.push(work); release(); },
     visitor: () => allowed && visitor,
     adopt: (id) => { visitor = visitor || id; },
@@ -492,7 +493,7 @@
     listen(window, 'online', () => flush());
     listen(document, 'securitypolicyviolation', ({ blockedURI }) => { walled = walled || endpoint.href.startsWith(blockedURI); });
 
-    const leave = safely(() => { decide(); depart(); flush(true); });
+    const leave = safely(() => { decide(); depart(); flush(true); keep(0); });
     listen(window, 'pagehide', leave);
     listen(document, 'visibilitychange', () => (document.hidden ? leave() : attend()));
     ['focus', 'blur', 'scroll'].forEach((type) => listen(window, type, attend, { passive: true, capture: true }));

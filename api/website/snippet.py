@@ -1,7 +1,8 @@
 """Puts a site's script together: the core, the site's settings, and the parts that it has switched on, in one file.
 
 The pieces are the built ones (static/built/, made by `make snippet`): each is one function expression, so the whole is
-one call, `(core)(settings, (kit)([part, ...]))`, leaves nothing in the page's scope, and throws nothing into it. Without parts there is no kit.
+one call, `(core)(settings, (kit)([part, ...]))`, leaves nothing in the page's scope, and throws nothing into it.
+Without parts there is no kit.
 """
 
 import json
