@@ -4,7 +4,7 @@
 
   // Elements with such a name hide what the document has; a tag manager leaves none.
   const { currentScript } = document;
-  const tag = currentScript && currentScript.tagName === 'SCRIPT' ? currentScript : document.querySelector('script[data-site],script[src*="m.js?site="]') || {};
+  const tag = currentScript && currentScript.localName === 'script' ? currentScript : document.querySelector('script[data-site],script[src*="m.js?site="]') || {};
   const { site, consent, hash, gpc = 1, dnt, fields = 'phone' } = Object.assign(settings, tag.dataset);
   const stub = window.minamoto || {};
   if (!site || stub.loaded) return;
@@ -35,6 +35,7 @@
   let longing = []; // what waits for consent
   let near; // whether the collector may set the cookie
   let walled; // whether the page's policy forbids fetch
+  let left; // the page is out of sight: others may take up what it leaves
   let holds = 0; // how many want the next beacon to wait
   let tries = 0;
   let soon;
@@ -58,11 +59,11 @@
 
   // On the device
 
-  const keep = safely((at = Date.now()) => {
+  const keep = safely(() => {
     if (!allowed) return;
     sessionStorage._mnm = json(typed);
     const hits = flying.concat(waiting);
-    if (hits[0]) localStorage[me] = json([at, hits]);
+    if (hits[0]) localStorage[me] = json([left ? 0 : Date.now(), hits]);
     else delete localStorage[me];
   });
 
@@ -196,6 +197,7 @@
     const now = performance.now();
     if (since) engaged += now - since;
     since = !document.hidden && document.hasFocus() && now;
+    if (since) left = 0;
     deepest = Math.max(deepest, Math.min(100, Math.round(100 * (scrollY + innerHeight) / document.documentElement.scrollHeight)));
   };
 
@@ -264,7 +266,7 @@
   };
 
   const clicked = (event) => {
-    const link = event.composedPath().find((node) => /^a$/i.test(node.tagName) && node.protocol);
+    const link = event.composedPath().find((node) => node.localName === 'a' && node.protocol);
     if (!link) return;
     if (link.protocol === 'tel:') {
       commands.event('phone click', { number: clip(decodeURIComponent(link.pathname), 40) });
@@ -366,7 +368,7 @@
 
   // An input named "elements" hides the form's own.
   const fieldsOf = (form) => [...new Set([...Reflect.get(HTMLFormElement.prototype, 'elements', form), ...steps.get(form) || []])];
-  const inputsOf = (form) => fieldsOf(form).filter((field) => field.tagName === 'INPUT');
+  const inputsOf = (form) => fieldsOf(form).filter((field) => field.localName === 'input');
 
   // Without event: the page has called form.submit().
   const submitted = safely((form, event) => {
@@ -428,7 +430,7 @@
     listen(root, 'focusin', entered);
     listen(defaultView, 'click', clicked);
     listen(defaultView, 'auxclick', clicked);
-    listen(root, 'load', ({ target }) => target.tagName === 'IFRAME' && frame(target), true);
+    listen(root, 'load', ({ target }) => target.localName === 'iframe' && frame(target), true);
     root.querySelectorAll('iframe').forEach(frame);
     const { prototype } = defaultView.HTMLFormElement;
     const { submit } = prototype;
@@ -493,7 +495,7 @@
     listen(window, 'online', () => flush());
     listen(document, 'securitypolicyviolation', ({ blockedURI }) => { walled = walled || endpoint.href.startsWith(blockedURI); });
 
-    const leave = safely(() => { decide(); depart(); flush(true); keep(0); });
+    const leave = safely(() => { left = 1; decide(); depart(); flush(true); keep(); });
     listen(window, 'pagehide', leave);
     listen(document, 'visibilitychange', () => (document.hidden ? leave() : attend()));
     ['focus', 'blur', 'scroll'].forEach((type) => listen(window, type, attend, { passive: true, capture: true }));

@@ -7,7 +7,7 @@
   const isOwn = (host) => hosts.concat(location.hostname).some((own) => ('.' + host).endsWith('.' + bare(own)));
 
   const clicked = (event) => {
-    const link = event.composedPath().find((node) => /^a(rea)?$/i.test(node.tagName) && node.href);
+    const link = event.composedPath().find((node) => /^a(rea)?$/.test(node.localName) && node.href);
     if (!link || !/^https?:$/.test(link.protocol)) return;
     const url = link.origin + link.pathname; // what stands behind the ? is the visitor's and the other site's
     if (/download/.test(wanted) && (link.hasAttribute('download') || FILE.test(link.pathname))) kit.event('download', { url });

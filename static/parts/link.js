@@ -7,7 +7,7 @@
   // Hosts of one domain share the cookie.
   const isNear = (host) => hosts.some((own) => isBelow(host, own) && isBelow(location.hostname, own));
   const isFar = (link) => /^https?:$/.test(link.protocol) && !isNear(link.hostname) && hosts.some((own) => isBelow(link.hostname, own));
-  const linkOf = (event) => event.composedPath().find((node) => /^a$/i.test(node.tagName) && node.href && isFar(node));
+  const linkOf = (event) => event.composedPath().find((node) => node.localName === 'a' && node.href && isFar(node));
   let token;
   let until = 0;
 
