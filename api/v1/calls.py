@@ -266,6 +266,6 @@ def addresses() -> list[str]:
 
 
 def signature_of(auth_token: str, url: str, fields: Iterable[tuple[str, str]]) -> str:
-    """Twilio's signature of a form. https://www.twilio.com/docs/usage/security#validating-requests, read 2026-11-22."""
+    """Twilio's signature of a form. https://www.twilio.com/docs/usage/security#validating-requests"""
     signed = url + "".join(name + value for name, value in sorted(fields))
     return base64.b64encode(hmac.new(auth_token.encode(), signed.encode(), hashlib.sha1).digest()).decode()

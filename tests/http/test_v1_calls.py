@@ -20,7 +20,7 @@ from tracker.rebuild import rebuild as run_rebuild
 
 SHOWN, POOL, SECOND, PRINTED = "+81311112222", "+81355550001", "+81355550002", "+81355550009"
 # What Twilio posts to the status callback of a number: https://www.twilio.com/docs/voice/twiml and
-# https://www.twilio.com/docs/voice/api/call-resource#statuscallback, read 2026-11-22. Every value is text.
+# https://www.twilio.com/docs/voice/api/call-resource#statuscallback. Every value is text.
 TWILIO = {
     "AccountSid": "AC0123456789abcdef0123456789abcdef",
     "ApiVersion": "2010-04-01",
