@@ -19,7 +19,7 @@ from tracker.db.store import begin, reading
 from tracker.vocabulary import Refusal
 
 MADE_MS = int(START.timestamp() * 1000)
-NONCE = new_nonce(MADE_MS)
+NONCE = f"{MADE_MS:011x}-0123456789abcdef"
 
 
 def send(
@@ -112,3 +112,9 @@ def test_what_is_no_nonce_makes_no_check(nonce: str) -> None:
     assert nonce_of(f"https://a.example/?minamoto_check={nonce}") is None
     assert made_ms(nonce) is None
     assert not is_check(f"https://a.example/?minamoto_check={nonce}", MADE_MS)
+
+
+def test_a_new_nonce_tells_when_it_was_made_and_is_like_no_other() -> None:
+    some = {new_nonce(MADE_MS) for _ in range(100)}
+    assert len(some) == 100
+    assert {made_ms(nonce) for nonce in some} == {MADE_MS}
