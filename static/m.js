@@ -402,7 +402,7 @@
       // A handler that cancels posts the form itself, or found it wanting.
       if (counted.has(key) || told.get(email) || (handled && invalid) || !(email || phone)) return;
       counted.add(key);
-      told.set(email, '');
+      if (email) told.set(email, '');
       record(one);
       flush();
     });
