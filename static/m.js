@@ -41,7 +41,6 @@
   let soon;
   let later;
   let clock = 0;
-  let cancel;
   let decide = () => {};
 
   const clip = (value, length = 255) => String(value || '').slice(0, length).replace(/[\ud800-\udfff]/gu, '');
@@ -76,10 +75,10 @@
     waiting = hits.concat(waiting);
   })));
 
-  const bake = (value, age, domain) => {
-    document.cookie = '_mnm=' + value + ';Max-Age=' + age + ';Path=/;SameSite=Lax' +
+  const bake = (pair, age, domain) => {
+    document.cookie = pair + ';Max-Age=' + age + ';Path=/;SameSite=Lax' +
       (domain && ';Domain=' + domain) + (location.protocol === 'https:' ? ';Secure' : '');
-    return document.cookie.includes('_mnm=' + value);
+    return document.cookie.includes(pair);
   };
 
   // Widest first: wider than the site is refused.
@@ -91,7 +90,8 @@
   // The visitor; then a dot if a script wrote it.
   const remembered = safely(() => /\b_mnm=([\w-]{16,64})(\.?)/.exec(document.cookie));
   const known = () => (remembered() || [])[1];
-  const isOff = safely(() => /\b_mnm=off\b/.test(document.cookie));
+  // Of another name: an answer under way may still set the visitor's cookie.
+  const isOff = safely(() => document.cookie.includes('_mnmoff='));
 
   const endpoint = new URL('m/e', tag.src);
 
@@ -100,15 +100,14 @@
     visitor = id || visitor || random(26);
     const within = (domain) => ('.' + endpoint.hostname).endsWith('.' + domain);
     // What the collector has set lives longer.
-    near = (!dot && within(domains[1])) || within(domains.find((domain) => bake(visitor + '.' + random(3), AGE, domain)));
+    near = (!dot && within(domains[1])) || within(domains.find((domain) => bake('_mnm=' + visitor + '.' + random(3), AGE, domain)));
   });
 
   const forget = safely(() => {
     inherit(true);
     visitor = view = '';
     waiting = flying = typed = [];
-    if (cancel) cancel = cancel.abort();
-    domains.forEach((domain) => bake('', 0, domain));
+    domains.forEach((domain) => bake('_mnm=', 0, domain));
     delete sessionStorage._mnm;
   });
 
@@ -129,13 +128,11 @@
 
   // Text needs no preflight. A cookie that was deleted stays so.
   const post = (query, body) => new Promise((answered) => {
-    cancel = cancel || (window.AbortController && new AbortController());
     answered(fetch(endpoint + query, {
       method: 'POST',
       body,
       credentials: near && known() === visitor ? 'include' : 'omit',
       keepalive: body.length < 3e4,
-      signal: cancel && cancel.signal,
     }));
   });
 
@@ -156,7 +153,7 @@
     flying = flying.concat(hits);
     keep();
     const settle = safely(({ status } = {}) => {
-      if (!flying.includes(hits[0])) return; // refused meanwhile
+      if (!flying.includes(hits[0])) return allowed || forget(); // refused meanwhile
       const isAnswered = status < 500 && status !== 429; // else no answer, or a busy or broken collector
       flying = flying.filter((one) => !hits.includes(one));
       if (!isAnswered) waiting = hits.concat(waiting);
@@ -459,11 +456,12 @@
       const refused = allowed === false;
       allowed = !!given;
       if (!given) {
+        // Where nobody is asked first, the refusal is kept; else as long as an answer may be under way.
+        if (visitor || consent !== 'opt-in') domains.find((domain) => bake('_mnmoff=1', consent === 'opt-in' ? 60 : AGE, domain));
         forget();
-        // Where nobody is asked first, the refusal is what is kept.
-        if (consent !== 'opt-in') domains.find((domain) => bake('off', AGE, domain));
-      } else if (refused) {
-        page();
+      } else {
+        domains.forEach((domain) => bake('_mnmoff=', 0, domain));
+        if (refused) page();
       }
       release();
       flush();
@@ -481,6 +479,7 @@
   };
 
   const start = safely(() => {
+    if (isOff()) forget();
     allowed = consent === 'opt-in' ? !!known() || undefined : !isOff();
     if (allowed) {
       typed = safely(() => JSON.parse(sessionStorage._mnm))() || [];

@@ -6,9 +6,11 @@ what came, and the tests ask.
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socket import SHUT_RDWR, socket
 from threading import Condition, Event, Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -58,10 +60,19 @@ class Origin:
     def __init__(self) -> None:
         self.requests: list[Request] = []
         self.news = Condition()
+        self.connections: set[socket] = set()
         origin = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                origin.connections.add(self.connection)
+
+            def finish(self) -> None:
+                origin.connections.discard(self.connection)
+                super().finish()
 
             def answer(self) -> None:
                 size = int(self.headers.get("Content-Length") or 0)
@@ -109,6 +120,10 @@ class Origin:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+        # A browser keeps connections for its next request, each with a thread that waits for it.
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(SHUT_RDWR)
 
 
 @dataclass(frozen=True, slots=True)

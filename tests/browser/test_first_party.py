@@ -273,15 +273,29 @@ def test_a_cookie_that_was_deleted_is_not_brought_back_by_an_open_page(
     assert cookie_of(page.context) == {}
 
 
-def test_consent_withdrawn_before_the_answer_leaves_no_cookie(page: Page, nginx: Nginx, collector: Collector) -> None:
+def test_consent_withdrawn_before_the_answer_leaves_no_visitor(page: Page, nginx: Nginx, collector: Collector) -> None:
     collector.slow.clear()
     page.goto(nginx.at())
     collector.hit("page")
     page.evaluate("minamoto('consent', false)")
     with page.expect_event("requestfinished", lambda request: request.url.endswith("/m/e")):
         collector.slow.set()
-    page.wait_for_function("document.cookie === ''")
-    assert cookie_of(page.context) == {}
+    page.wait_for_function("document.cookie === '_mnmoff=1'")
+    assert cookie_of(page.context)["value"] == "1"  # the refusal, and no visitor
+
+
+def test_a_page_left_before_the_answer_to_what_was_withdrawn_leaves_no_visitor(
+    page: Page, nginx: Nginx, collector: Collector
+) -> None:
+    collector.slow.clear()
+    page.goto(nginx.at())
+    collector.hit("page")
+    page.evaluate("minamoto('consent', false)")
+    page.goto("about:blank")
+    collector.slow.set()
+    page.goto(nginx.at("/b"))
+    page.wait_for_function("minamoto.loaded && document.cookie === '_mnmoff=1'")
+    assert len(collector.hits()) == 1
 
 
 def test_no_cookie_comes_before_consent(page: Page, nginx: Nginx, website: Website, collector: Collector) -> None:

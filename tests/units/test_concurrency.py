@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Callable
+from copy import copy
 from datetime import timedelta
 
 import pytest
@@ -58,8 +59,8 @@ def test_web_processes_and_workers_at_once_give_what_a_rebuild_gives(store: Engi
     sent = threading.Barrier(3, action=done.set)
 
     def visit(seed: int) -> None:
-        choose, own = random.Random(seed), World.__new__(World)
-        own.__dict__ |= {"store": store, "site": world.site, "n": seed * 10_000}
+        choose, own = random.Random(seed), copy(world)
+        own.n = seed * 10_000
         for n in range(ROUNDS):
             at = START + timedelta(minutes=choose.randrange(2_000))
             page = own.hit(at, choose.choice(["/", "/?utm_source=news&utm_medium=email", "/?gclid=A1"]))

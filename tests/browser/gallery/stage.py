@@ -233,10 +233,13 @@ class Player:
         (self.collector.slow.clear if how == "slow" else self.collector.slow.set)()
 
     def keeps(self, what: str) -> None:
-        """`nothing`, or the name of what is kept."""
+        """`nothing`; `refusal`: that there was one, and no more; or the name of what is kept."""
         if self.stage.is_bare:
             return
         kept = self.kept()
+        if what == "refusal":
+            assert kept == {"cookie _mnmoff": "1"}, f"on the device: {kept}"
+            return
         assert (kept == {}) == (what == "nothing"), f"on the device: {kept}"
         assert what == "nothing" or any(name.endswith(f" {what}") for name in kept), f"on the device: {kept}"
 
