@@ -20,6 +20,7 @@ from tracker.access.users import User, find_user
 from tracker.config import Settings
 from tracker.db.store import reading
 from tracker.errors import Denied, Invalid, NotFound
+from tracker.vocabulary import Role
 
 
 class Audience(StrEnum):
@@ -141,6 +142,12 @@ def token_site() -> Site:
     site = g.site
     assert isinstance(site, Site)
     return site
+
+
+def is_owner() -> bool:
+    """Whether the reader may change what the site does."""
+    user = logged_in()
+    return user is not None and user.role == Role.OWNER.value
 
 
 def logged_in() -> User | None:

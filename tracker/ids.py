@@ -24,6 +24,12 @@ def new_uuid7(milliseconds: int) -> str:
     return uuid7(milliseconds, secrets.token_bytes(10))
 
 
+def uuid7_of(*parts: str | int) -> str:
+    """A UUIDv7 that depends on its parts and their order, and on nothing else; its time means nothing."""
+    digest = hashlib.sha256("\x1f".join(str(part) for part in parts).encode()).digest()
+    return uuid7(int.from_bytes(digest[:6], "big"), digest[6:16])
+
+
 def is_uuid7(text: str) -> bool:
     """Whether the text is a UUIDv7 in lower-case canonical form."""
     return UUID7.fullmatch(text) is not None

@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from multiprocessing import get_context
 
 from sqlalchemy import Engine
@@ -18,7 +19,7 @@ from tracker.calls.leases import forget_leases, has_old_leases
 from tracker.channels.rules import classify
 from tracker.collect.spent import forget_old, n_old
 from tracker.config import Settings
-from tracker.db.store import begin, checkpoint, connect, reading
+from tracker.db.store import Tx, begin, checkpoint, connect, reading
 from tracker.db.writes import has_one_writer
 from tracker.identity.normalise import company_domain_of
 from tracker.phones import phone_of
@@ -88,23 +89,22 @@ def prune_journal(engine: Engine, settings: Settings) -> int:
 
 def forget_links(engine: Engine, settings: Settings) -> int:
     """Delete the used tokens of links between domains that do not open any more; returns how many."""
-    now = clock.now()
-    with reading(engine) as tx:
-        n = n_old(tx, now)
-    if n:
-        with begin(engine) as tx:
-            forget_old(tx, now)
-    return n
+    return forget(engine, n_old, forget_old)
 
 
 def forget_old_leases(engine: Engine, settings: Settings) -> int:
     """Delete leases of phone numbers of which no call is told any more; returns how many."""
+    return forget(engine, has_old_leases, forget_leases)
+
+
+def forget(engine: Engine, is_due: Callable[[Tx, datetime], int], delete: Callable[[Tx, datetime], int]) -> int:
+    """Delete what is too old by now, and take the writer's place only if there is any; returns how many."""
     now = clock.now()
     with reading(engine) as tx:
-        if not has_old_leases(tx, now):
+        if not is_due(tx, now):
             return 0
     with begin(engine) as tx:
-        return forget_leases(tx, now)
+        return delete(tx, now)
 
 
 JOBS = (

@@ -10,16 +10,15 @@ from flask_babel import gettext
 
 from api.context import here
 from api.pages.contacts import offset_asked, page_of
-from api.pages.frame import site_seen
+from api.pages.frame import site_named, site_seen
 from api.pages.routes import routes
-from api.trust import Audience, audience, logged_in
+from api.trust import Audience, audience, is_owner
 from tracker.access.sites import Site, set_terms
 from tracker.calls.numbers import Number, add_number, list_numbers, remove_number
 from tracker.db.store import Tx, begin, reading
 from tracker.errors import Conflict, Denied, Invalid, MinamotoError, NotFound
 from tracker.phones import written
 from tracker.reports.calls import Call, count_calls, list_calls
-from tracker.vocabulary import Role
 
 PAGE_ROWS = 50
 PERIOD = timedelta(days=30)
@@ -123,9 +122,7 @@ def save_terms() -> ResponseReturnValue:
 
 def changed(change: Callable[[Tx, Site], str]) -> ResponseReturnValue:
     """Do what an owner asks, and show the page again with what came of it."""
-    site = site_seen()
-    if site is None or request.args.get("site", site.key) != site.key:
-        raise NotFound("there is no such site", field="site")
+    site = site_named()
     if not is_owner():
         raise Denied("only an owner may change the numbers")
     try:
@@ -155,12 +152,6 @@ def minutes(name: str, least: int) -> int:
     if not (text.isascii() and text.isdigit() and least <= int(text[:9]) <= MOST_MINUTES):
         raise Invalid("is not a number of minutes", field="minutes")
     return int(text) * 60
-
-
-def is_owner() -> bool:
-    """Whether the reader may change what the site does."""
-    user = logged_in()
-    return user is not None and user.role == Role.OWNER.value
 
 
 def plain(number: str) -> str:

@@ -18,6 +18,7 @@ from api.pages.routes import routes
 from api.trust import Audience, audience, logged_in
 from tracker.access.sites import Site, all_sites
 from tracker.db.store import reading
+from tracker.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,19 @@ def site_seen() -> Site | None:
     site = g.site_seen
     assert site is None or isinstance(site, Site)
     return site
+
+
+def site_named() -> Site:
+    """The site that the request's address names, or that was looked at last."""
+    site = site_seen()
+    if site is None or request.args.get("site", site.key) != site.key:
+        raise NotFound("there is no such site", field="site")
+    return site
+
+
+def script_of(site: Site, base: str) -> str:
+    """The address of the site's script, below Minamoto's own address."""
+    return f"{base}/m.js?site={site.key}"
 
 
 def zone_seen() -> str:

@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.frame import site_seen
+from api.pages.frame import script_of, site_named, site_seen
 from api.pages.routes import routes
 from api.pages.session import limiter
-from api.trust import Audience, audience, logged_in
+from api.trust import Audience, audience, is_owner
 from tracker.access.sites import Site, find_site, set_tracking
 from tracker.access.tracking import CLICKS, CONSENTS, FIELDS, changed
 from tracker.checkhit import PARAMETER, made_ms, new_nonce
@@ -22,7 +22,6 @@ from tracker.installing.fetch import LOCAL, Refused, fetch_page
 from tracker.installing.heard import Tried, judge_heard
 from tracker.installing.page import Finding, Level, judge_page
 from tracker.visits.agents import read_agent
-from tracker.vocabulary import Role
 
 CHECKS = "10 per minute; 100 per hour"
 # As their makers write them; the adapters of docs/providers.md, by what they are for.
@@ -65,7 +64,7 @@ def install() -> ResponseReturnValue:
 @audience(Audience.PEOPLE)
 def check_site() -> ResponseReturnValue:
     """Look at the site's page, and show what is there."""
-    site = named_site()
+    site = site_named()
     url = request.form.get("url", "").strip()[:2_000]
     if url and "://" not in url:
         url = f"https://{url}"
@@ -76,7 +75,7 @@ def check_site() -> ResponseReturnValue:
 @audience(Audience.PEOPLE)
 def check_heard(nonce: str) -> ResponseReturnValue:
     """What came of a check so far, for the page that waits: how many beacons, and the findings as HTML."""
-    site = named_site()
+    site = site_named()
     if made_ms(nonce) is None:
         raise NotFound("this is no check")
     found, n_heard = heard(site, nonce)
@@ -87,9 +86,8 @@ def check_heard(nonce: str) -> ResponseReturnValue:
 @audience(Audience.PEOPLE)
 def save_tracking() -> ResponseReturnValue:
     """Set what the site's snippet does; for owners."""
-    site = named_site()
-    user = logged_in()
-    if user is None or user.role != Role.OWNER.value:
+    site = site_named()
+    if not is_owner():
         raise Denied("only an owner may change what the snippet does")
     form = request.form
     told: dict[str, object] = {name: name in form for name in ("gpc", "dnt", "hash")}
@@ -104,25 +102,16 @@ def save_tracking() -> ResponseReturnValue:
     return redirect(url_for("pages.install", site=site.key))
 
 
-def named_site() -> Site:
-    """The site that the request's address names, or that was looked at last."""
-    site = site_seen()
-    if site is None or request.args.get("site", site.key) != site.key:
-        raise NotFound("there is no such site", field="site")
-    return site
-
-
 def page_of(site: Site, *, url: str = "", findings: list[Finding] | None = None) -> str:
     """The page; `findings` of a check that was just made."""
     base = request.host_url.rstrip("/")
     asked = request.args.get("check", "")
     nonce = asked if made_ms(asked) is not None else new_nonce(to_ms(here().now()))
     about, n_heard = heard(site, nonce)
-    user = logged_in()
     address = url or front_of(site, base)
     return render_template(
         "install.html",
-        tag=f'<script async src="{src_of(site, base)}"></script>',
+        tag=f'<script async src="{script_of(site, base)}"></script>',
         url=address,
         findings=findings,
         nonce=nonce,
@@ -134,13 +123,8 @@ def page_of(site: Site, *, url: str = "", findings: list[Finding] | None = None)
         fields=FIELDS,
         clicks=CLICKS,
         providers=PROVIDERS,
-        may_change=user is not None and user.role == Role.OWNER.value,
+        may_change=is_owner(),
     )
-
-
-def src_of(site: Site, base: str) -> str:
-    """The address of the site's script."""
-    return f"{base}/m.js?site={site.key}"
 
 
 def front_of(site: Site, base: str) -> str:
@@ -169,7 +153,7 @@ def look(site: Site, url: str) -> list[Finding]:
         page = fetch_page(url, site.hosts, may_be_local=any(host in LOCAL for host in site.hosts))
     except Refused as refused:
         return [Finding(Level.BAD, refused.key, refused.value)]
-    src = src_of(site, request.host_url.rstrip("/"))
+    src = script_of(site, request.host_url.rstrip("/"))
     return [
         Finding(Level.GOOD, "reached", page.url),
         *judge_page(page.html, page.url, page.policies, key=site.key, tag_src=src),

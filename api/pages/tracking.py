@@ -7,7 +7,7 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.context import here
-from api.pages.frame import site_seen
+from api.pages.frame import script_of, site_seen
 from api.pages.routes import routes
 from api.trust import Audience, audience
 from tracker.clock import local_day
@@ -66,7 +66,7 @@ def tracking() -> ResponseReturnValue:
     base = request.host_url.rstrip("/")
     return render_template(
         "tracking.html",
-        tag=f'<script async src="{base}/m.js?site={site.key}"></script>',
+        tag=f'<script async src="{script_of(site, base)}"></script>',
         consent=site.tracking.consent,
         hosts=site.hosts,
         state=state_of(last, now),

@@ -32,7 +32,7 @@ from tracker.collect.payload import Hit
 from tracker.db.schema import hits
 from tracker.db.store import Tx, begin
 from tracker.errors import Denied, MinamotoError
-from tracker.ids import uuid7
+from tracker.ids import uuid7_of
 from tracker.phones import caller_of, phone_of
 from tracker.urls import clean_text
 from tracker.vocabulary import Consent, HitKind, Origin, Traced
@@ -165,7 +165,7 @@ def post_calls(body: CallIn, args: Args) -> CallTaken:
         return CallTaken(id=None, status="waiting", traced=None)
     now = context.now()
     with begin(context.engine) as tx:
-        hit_id = id_of(site, body.reference)
+        hit_id = uuid7_of("call", site.site_id, body.reference)
         known = tx.execute(
             select(hits.c.details).where(hits.c.site_id == site.site_id, hits.c.hit_id == hit_id)
         ).scalar()
@@ -227,12 +227,6 @@ def call_of(site: Site, body: CallIn, called: str, found: Found, number: Number 
             {"visitor": one.visitor_id, "url": one.url, "referrer": one.referrer} for one in found.candidates
         ]
     return {name: value for name, value in told.items() if value is not None}
-
-
-def id_of(site: Site, reference: str) -> str:
-    """The call's id, which follows from its reference alone."""
-    digest = hashlib.sha256(f"call\x1f{site.site_id}\x1f{reference}".encode()).digest()
-    return uuid7(int.from_bytes(digest[:6], "big"), digest[6:16])
 
 
 # --- Twilio ----------------------------------------------------------------------------------------------------------

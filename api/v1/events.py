@@ -4,7 +4,6 @@ A web event (page, form, identify, event) belongs to a visitor's browser and say
 chat or an offline event is a touch of a contact, with the source that the client names.
 """
 
-import hashlib
 import ipaddress
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -30,7 +29,7 @@ from tracker.db.store import Tx, begin
 from tracker.db.writes import chunks
 from tracker.errors import MinamotoError
 from tracker.identity.stitch import find_contact
-from tracker.ids import new_uuid7, uuid7
+from tracker.ids import new_uuid7, uuid7_of
 from tracker.retention import kept_since
 from tracker.urls import clean_text
 from tracker.vocabulary import Consent, HitKind, Origin
@@ -311,8 +310,7 @@ def id_of(site: Site, event: EventIn, occurred_at: datetime) -> str:
         return event.id
     if event.reference is None:
         return new_uuid7(to_ms(occurred_at))
-    digest = hashlib.sha256(f"event\x1f{site.site_id}\x1f{event.reference}".encode()).digest()
-    return uuid7(int.from_bytes(digest[:6], "big"), digest[6:16])
+    return uuid7_of("event", site.site_id, event.reference)
 
 
 def details_of(event: EventIn, identifiers: dict[str, str]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from apiflask.schema_adapters.pydantic import PydanticAdapter
 from flask import Request
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
+from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from api.errors import FieldError, InvalidFields
@@ -90,20 +91,22 @@ def read_json(request: Request) -> Any:
 
 def read_form(request: Request) -> dict[str, str]:
     """A form's fields; raises BadRequest for half characters, InvalidFields for a field that is given twice."""
-    twice = [name for name, values in request.form.lists() if len(values) > 1]
-    if twice:
-        raise InvalidFields(FieldError(name[:SHOWN], "is given twice") for name in twice)
-    fields = request.form.to_dict()
+    fields = each_once(request.form)
     check_shape(fields, 1)
     return fields
 
 
 def read_args(request: Request) -> dict[str, str]:
     """A request's query; raises InvalidFields for a parameter that is given twice."""
-    twice = [name for name, values in request.args.lists() if len(values) > 1]
+    return each_once(request.args)
+
+
+def each_once(given: MultiDict[str, str]) -> dict[str, str]:
+    """The values by their names; raises InvalidFields for a name that is given twice."""
+    twice = [name for name, values in given.lists() if len(values) > 1]
     if twice:
         raise InvalidFields(FieldError(name[:SHOWN], "is given twice") for name in twice)
-    return request.args.to_dict()
+    return given.to_dict()
 
 
 def no_constant(name: str) -> NoReturn:

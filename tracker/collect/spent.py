@@ -26,6 +26,6 @@ def n_old(tx: Tx, now: datetime) -> int:
     return tx.execute(query).scalar_one()
 
 
-def forget_old(tx: Tx, now: datetime) -> None:
-    """Delete the used tokens that do not open any more anyway."""
-    tx.execute(delete(spent_links).where(spent_links.c.spent_at < now - KEPT))
+def forget_old(tx: Tx, now: datetime) -> int:
+    """Delete the used tokens that do not open any more anyway; returns how many."""
+    return tx.execute(delete(spent_links).where(spent_links.c.spent_at < now - KEPT)).rowcount
