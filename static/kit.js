@@ -5,21 +5,27 @@
   const held = new WeakMap(); // what those held when they were submitted
   const chats = new Set();
 
-  core.holds = (form, found) => {
+  core.claims = (form, found) => {
     if (!owned.some((selector) => Element.prototype.matches.call(form, selector))) return false;
     held.set(form, { identifiers: found.identifiers, fields: found.fields });
     return true;
   };
 
+  const isBelow = (host, own) => ('.' + host).endsWith('.' + own.replace(/^www\./, ''));
+
   const kit = {
     settings,
+    safely, // a function that never throws into the page
     listen,
     ask,
+
+    // Whether a host is this one or below it; a leading www. makes no difference.
+    isBelow,
 
     // Messages to the page from https origins at these hosts or below them; what is JSON is parsed.
     messages: (hosts, work) => listen(window, 'message', (event) => {
       const { protocol, hostname } = new URL(event.origin);
-      if (protocol !== 'https:' || !hosts.some((host) => ('.' + hostname).endsWith('.' + host))) return;
+      if (protocol !== 'https:' || !hosts.some((host) => isBelow(hostname, host))) return;
       work(safely(JSON.parse)(event.data) || event.data, event);
     }),
 

@@ -386,7 +386,7 @@
       delete identifiers.phone;
       if (!secrets[1] && secrets[0].autocomplete !== 'new-password' && !SIGN_UP.test(json(about))) delete identifiers.email;
     }
-    if (core.holds && core.holds(form, one)) return;
+    if (core.claims && core.claims(form, one)) return;
     const key = json([about, identifiers]);
     decide();
     decide = safely(() => {

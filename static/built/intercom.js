@@ -1,1 +1,1 @@
-e=>{e.when(()=>window.Intercom,t=>t("onUserEmailSupplied",()=>e.when(()=>t,()=>e.chat({provider:"intercom",id:window.Intercom("getVisitorId")}))))}
+e=>{e.when(()=>window.Intercom,t=>t("onUserEmailSupplied",e.safely(()=>e.chat({provider:"intercom",id:window.Intercom("getVisitorId")}))))}

@@ -1,1 +1,1 @@
-e=>{e.owns("form.mktoForm"),e.when(()=>window.MktoForms2,t=>t.whenReady(t=>t.onSuccess(n=>{e.when(()=>n,()=>{const s=Object.keys(n).map(e=>({name:e,value:n[e]}));e.lead({provider:"marketo",id:String(t.getId()),name:""},s,null)})})))}
+e=>{e.owns("form.mktoForm"),e.when(()=>window.MktoForms2,t=>t.whenReady(t=>t.onSuccess(e.safely(n=>{const s=Object.keys(n).map(e=>({name:e,value:n[e]}));e.lead({provider:"marketo",id:String(t.getId()),name:""},s,null)}))))}

@@ -1,1 +1,1 @@
-e=>{const t=[1,7,8];e.when(()=>window.__tcfapi,n=>n("addEventListener",2,(n,s)=>e.when(()=>n,()=>{if(!s)return;n.gdprApplies===!1?e.consent(!0):/^(tcloaded|useractioncomplete)$/.test(n.eventStatus)&&e.consent(t.every(e=>n.purpose.consents[e]))})))}
+e=>{const t=[1,7,8];e.when(()=>window.__tcfapi,n=>n("addEventListener",2,e.safely((n,s)=>{if(!s)return;n.gdprApplies===!1?e.consent(!0):/^(tcloaded|useractioncomplete)$/.test(n.eventStatus)&&e.consent(t.every(e=>n.purpose.consents[e]))})))}

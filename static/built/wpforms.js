@@ -1,1 +1,1 @@
-e=>{e.owns("form.wpforms-ajax-form"),e.when(()=>window.jQuery,t=>t(document).on("wpformsAjaxSubmitSuccess",({target:t})=>e.when(()=>t,()=>e.lead({provider:"wpforms",id:t.getAttribute("data-formid")||"",name:""},null,t))))}
+e=>{e.owns("form.wpforms-ajax-form"),e.when(()=>window.jQuery,t=>t(document).on("wpformsAjaxSubmitSuccess",e.safely(({target:t})=>e.lead({provider:"wpforms",id:t.getAttribute("data-formid")||"",name:""},null,t))))}

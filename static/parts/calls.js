@@ -2,8 +2,6 @@
 (kit) => {
   const KEPT = /^(script|style|noscript|template|textarea|select|option|input|title|svg)$/i;
   const BETWEEN = '[\\s\\-\u2010-\u2015\u2212\u30fc\uff0d.()\uff08\uff09/\u30fb\u3000]{0,3}';
-  // The page hears of no error.
-  const safely = (work) => () => { try { work(); } catch (_) {} };
   const wide = '\uff10\uff11\uff12\uff13\uff14\uff15\uff16\uff17\uff18\uff19';
   const plain = (text) => text.replace(/[\uff10-\uff19]/g, (digit) => wide.indexOf(digit));
   const groupsOf = (text) => plain(text).match(/\d+/g) || [];
@@ -104,20 +102,20 @@
   };
 
   const soon = () => {
-    timer = timer || setTimeout(safely(() => {
+    timer = timer || setTimeout(kit.safely(() => {
       timer = 0;
       look();
     }), 200);
   };
 
   const start = () => {
-    setTimeout(safely(look)); // once the core knows what brought the visitor
+    setTimeout(kit.safely(look)); // once the core knows what brought the visitor
     new MutationObserver(soon).observe(document.documentElement, {
       childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ['href'],
     });
     kit.listen(document, 'visibilitychange', soon);
     // Who looks at the page still sees the number, and holds it.
-    setInterval(safely(() => { if (!document.hidden && Date.now() > until) look(); }), 30000);
+    setInterval(kit.safely(() => { if (!document.hidden && Date.now() > until) look(); }), 30000);
   };
 
   if (!shown[0] || !window.MutationObserver) return;

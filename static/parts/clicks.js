@@ -3,8 +3,7 @@
   const FILE = /\.(pdf|docx?|xlsx?|pptx?|csv|zip|rar|7z|gz|dmg|exe|msi|apk|mp3|mp4|mov|wav|epub|pages|key|numbers|txt)$/i;
   const wanted = String(kit.settings.clicks);
   const hosts = kit.settings.hosts || [];
-  const bare = (host) => host.replace(/^www\./, '');
-  const isOwn = (host) => hosts.concat(location.hostname).some((own) => ('.' + host).endsWith('.' + bare(own)));
+  const isOwn = (host) => hosts.concat(location.hostname).some((own) => kit.isBelow(host, own));
 
   const clicked = (event) => {
     const link = event.composedPath().find((node) => /^a(rea)?$/.test(node.localName) && node.href);

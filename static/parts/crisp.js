@@ -4,7 +4,7 @@
   const read = () => ['email', 'phone', 'nickname'].map((name) => window.$crisp.get('user:' + name) || '');
   kit.when(() => window.$crisp && window.$crisp.is, () => {
     let last = String(read());
-    setInterval(() => kit.when(() => last, () => {
+    setInterval(kit.safely(() => {
       const [email, phone, name] = read();
       // Without an open chat it was the page that told who it is.
       const given = String(read()) !== last && window.$crisp.is('chat:opened');

@@ -11,7 +11,7 @@
     unasked = unasked && kind === 'default' && state === 'granted';
     if (unasked) timer = setTimeout(() => kit.consent(true), wait || 0);
   };
-  const heard = (entry) => kit.when(() => entry, () => read(Array.from(entry)));
+  const heard = kit.safely((entry) => read(Array.from(entry)));
 
   kit.when(() => window.dataLayer, (layer) => {
     const { push } = layer;

@@ -15,12 +15,12 @@
     (sent[id] = sent[id] || {})[value] = form;
     if (/gformRedirect\(\)/.test(target.contentDocument.documentElement.textContent)) confirmed(id);
   }, true);
-  kit.when(() => window.jQuery, ($) => $(document).on('gform_confirmation_loaded', (_, id) => kit.when(() => id, confirmed)));
+  kit.when(() => window.jQuery, ($) => $(document).on('gform_confirmation_loaded', kit.safely((_, id) => confirmed(id))));
   // Since 2.9 a form may be posted without a frame.
   kit.when(() => window.gform && window.gform.utils && window.gform.utils.addFilter, (add) => add('gform/ajax/post_ajax_submission', (told) => {
-    kit.when(() => told, ({ form, submissionResult: { data } }) => {
+    kit.safely(({ form, submissionResult: { data } }) => {
       if (Object.keys(data).some((name) => /^confirmation_/.test(name) && data[name])) tell(form.getAttribute('data-formid'), form);
-    });
+    })(told);
     return told;
   }));
 }

@@ -1,5 +1,5 @@
 // HubSpot's chat: https://developers.hubspot.com/docs/api-reference/conversations-chat-configuration/chat-widget-sdk
 (kit) => {
-  kit.when(() => window.HubSpotConversations, (chat) => chat.on('conversationStarted', (told) =>
-    kit.when(() => told, ({ conversation: { conversationId } }) => kit.chat({ provider: 'hubspot', id: conversationId }))));
+  kit.when(() => window.HubSpotConversations, (chat) => chat.on('conversationStarted', 
+    kit.safely(({ conversation: { conversationId } }) => kit.chat({ provider: 'hubspot', id: conversationId }))));
 }

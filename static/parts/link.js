@@ -2,11 +2,9 @@
 (kit) => {
   const FRESH = 6e4; // a token is good for two minutes; the visitor needs some of them
   const hosts = kit.settings.hosts || [];
-  const bare = (host) => host.replace(/^www\./, '');
-  const isBelow = (host, own) => ('.' + host).endsWith('.' + bare(own));
   // Hosts of one domain share the cookie.
-  const isNear = (host) => hosts.some((own) => isBelow(host, own) && isBelow(location.hostname, own));
-  const isFar = (link) => /^https?:$/.test(link.protocol) && !isNear(link.hostname) && hosts.some((own) => isBelow(link.hostname, own));
+  const isNear = (host) => hosts.some((own) => kit.isBelow(host, own) && kit.isBelow(location.hostname, own));
+  const isFar = (link) => /^https?:$/.test(link.protocol) && !isNear(link.hostname) && hosts.some((own) => kit.isBelow(link.hostname, own));
   const linkOf = (event) => event.composedPath().find((node) => node.localName === 'a' && node.href && isFar(node));
   let token;
   let until = 0;

@@ -1,7 +1,7 @@
 // Ninja Forms: https://ninjaforms.com/event-tracking-for-ninja-forms-no-plugin/
 (kit) => {
   kit.owns('.nf-form-cont form');
-  kit.when(() => window.jQuery, ($) => $(document).on('nfFormSubmitResponse', (_, told) => kit.when(() => told, ({ id, response: { errors, data } }) => {
+  kit.when(() => window.jQuery, ($) => $(document).on('nfFormSubmitResponse', kit.safely((_, { id, response: { errors, data } }) => {
     // It tells failed submits as well, and halts, after which the form is submitted once more.
     if (Object.keys(errors || {}).length || data.halt) return;
     const fields = Object.keys(data.fields).map((key) => data.fields[key])

@@ -2,7 +2,7 @@
 (kit) => {
   // 1: keep something on the device; 7: measure how advertising performs; 8: measure how content performs.
   const NEEDED = [1, 7, 8];
-  kit.when(() => window.__tcfapi, (tcf) => tcf('addEventListener', 2, (told, success) => kit.when(() => told, () => {
+  kit.when(() => window.__tcfapi, (tcf) => tcf('addEventListener', 2, kit.safely((told, success) => {
     if (!success) return;
     // While the banner stands (cmpuishown), nobody has answered.
     if (told.gdprApplies === false) kit.consent(true);

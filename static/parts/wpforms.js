@@ -2,6 +2,6 @@
 (kit) => {
   // A form that is posted without AJAX is a form like any: the core counts it.
   kit.owns('form.wpforms-ajax-form');
-  kit.when(() => window.jQuery, ($) => $(document).on('wpformsAjaxSubmitSuccess', ({ target }) => kit.when(() => target, () =>
+  kit.when(() => window.jQuery, ($) => $(document).on('wpformsAjaxSubmitSuccess', kit.safely(({ target }) =>
     kit.lead({ provider: 'wpforms', id: target.getAttribute('data-formid') || '', name: '' }, null, target))));
 }
