@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page, Playwright, sync_playwright
+from sqlalchemy import Engine
 
 from tests.browser.engines import missing
 from tests.browser.origins import Collector, Website
+from tests.live import Live, running
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARGS = (
@@ -134,3 +136,10 @@ def beacons(context: BrowserContext) -> list[str]:
     beacons: list[str] = []
     context.on("request", lambda request: beacons.append(request.url) if "/m/e" in request.url else None)
     return beacons
+
+
+@pytest.fixture
+def live(store: Engine, store_url: str) -> Iterator[Live]:
+    """The real application on a socket, with a clock that the test sets."""
+    with running(store, store_url) as live:
+        yield live

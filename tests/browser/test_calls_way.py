@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 from playwright.sync_api import BrowserContext, Page, expect
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from tests.browser.origins import Document, Website
-from tests.live import Live, running
+from tests.live import Live
 from tracker.access.sites import add_site, set_tracking
 from tracker.access.tokens import add_token
 from tracker.access.tracking import Tracking
@@ -25,12 +25,6 @@ pytestmark = pytest.mark.browser
 
 HOST, POOL = "www.acme.test", "+81355556666"
 FORM = '<form action="/thanks"><input type=email name=email><button>Send</button></form>'
-
-
-@pytest.fixture
-def live(store: Engine, store_url: str) -> Iterator[Live]:
-    with running(store, store_url) as live:
-        yield live
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from types import SimpleNamespace
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine
 
 from tests.browser.conftest import NewContext
 from tests.browser.origins import Document, Website
-from tests.live import Live, running
+from tests.live import Live
 from tests.walks import AGENT
 from tracker.access.sites import add_site
 from tracker.access.tracking import Tracking
@@ -24,11 +23,11 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-def live(store: Engine, store_url: str) -> Iterator[Live]:
-    with running(store, store_url) as live:
-        with begin(store) as tx:
-            add_user(tx, "alice@acme.example", PASSWORD, now=live.clock())
-        yield live
+def live(live: Live) -> Live:
+    """With a user."""
+    with begin(live.store) as tx:
+        add_user(tx, "alice@acme.example", PASSWORD, now=live.clock())
+    return live
 
 
 @pytest.fixture

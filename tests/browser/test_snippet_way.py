@@ -1,17 +1,17 @@
 """The snippet and a running Minamoto: several domains, late consent, hidden fields, and how pages were read."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
-from sqlalchemy import Engine, select
+from sqlalchemy import select
 
 from tests.browser.conftest import NewContext
 from tests.browser.origins import Document, Website
-from tests.live import Live, running
+from tests.live import Live
 from tests.patience import wait_until
 from tracker.access.sites import add_site, set_tracking
 from tracker.access.tracking import Tracking
@@ -23,12 +23,6 @@ pytestmark = pytest.mark.browser
 TEA, SHOP = "www.tea.test", "shop.test"
 AD = "/?utm_source=google&utm_medium=cpc&utm_campaign=spring"
 FORM = '<form action="/thanks" method="post"><input type=email name=email><button>Send</button></form>'
-
-
-@pytest.fixture
-def live(store: Engine, store_url: str) -> Iterator[Live]:
-    with running(store, store_url) as live:
-        yield live
 
 
 @pytest.fixture

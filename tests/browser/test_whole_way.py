@@ -14,10 +14,10 @@ import pytest
 import requests
 from click.testing import CliRunner
 from playwright.sync_api import BrowserContext, Page, expect
-from sqlalchemy import Engine, func, select
+from sqlalchemy import func, select
 
 from tests.browser.origins import Website
-from tests.live import Live, running
+from tests.live import Live
 from tracker.access.sites import add_site
 from tracker.access.tokens import add_token
 from tracker.access.users import add_user
@@ -36,12 +36,6 @@ FORM = (
     '<form id=contact method=post action="/thanks">'
     "<input type=email name=email><input name=pin autocomplete=cc-number><button>Send</button></form>"
 )
-
-
-@pytest.fixture
-def live(store: Engine, store_url: str) -> Iterator[Live]:
-    with running(store, store_url) as live:
-        yield live
 
 
 @pytest.fixture
