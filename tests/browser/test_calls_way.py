@@ -13,12 +13,13 @@ from sqlalchemy import select
 
 from tests.browser.origins import Document, Website
 from tests.live import Live
+from tests.patience import wait_until
 from tracker.access.sites import add_site, set_tracking
 from tracker.access.tokens import add_token
 from tracker.access.tracking import Tracking
 from tracker.access.users import add_user
 from tracker.calls.numbers import add_number
-from tracker.db.schema import conversions, paths
+from tracker.db.schema import conversions, hits, paths
 from tracker.db.store import begin, reading
 
 pytestmark = pytest.mark.browser
@@ -58,11 +59,22 @@ def counted(live: Live) -> list[tuple[bool, str]]:
         return [(contact_id is not None, source) for contact_id, source in rows]
 
 
+def wait_for_hit(live: Live, kind: str) -> None:
+    """Until the journal holds a hit of the kind; a page's hits may come after its questions."""
+
+    def taken() -> bool:
+        with reading(live.store) as tx:
+            return tx.execute(select(hits.c.hit_id).where(hits.c.kind == kind)).first() is not None
+
+    wait_until(taken)
+
+
 def test_a_call_is_credited_to_the_ad_and_later_to_the_person(
     page: Page, context: BrowserContext, live: Live, token: str, shop: Website
 ) -> None:
     page.goto(shop.at("/?utm_source=google&utm_medium=cpc&utm_campaign=spring", host=HOST))
     expect(page.locator("b")).to_have_text("TEL 03-5555-6666")
+    wait_for_hit(live, "page")
     live.clock.at += timedelta(minutes=2)
     form = {"CallSid": "CA1", "From": "+819012345678", "To": POOL, "CallStatus": "completed", "CallDuration": "5"}
     with_password = live.origin.replace("//", f"//minamoto:{token}@")
@@ -73,6 +85,7 @@ def test_a_call_is_credited_to_the_ad_and_later_to_the_person(
     page.fill("input", "hana@kyoto.example")
     page.click("button")
     page.wait_for_url(lambda url: urlsplit(url).path == "/thanks")
+    wait_for_hit(live, "form")
     page.goto(f"{live.origin}/login")
     page.fill("[name=email]", "alice@acme.test")
     page.fill("[name=password]", "correct horse")
