@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Engine, insert
 
-from tracker.attribution.models import DAY_MS
+from tracker.attribution.touches import DAY_MS
 from tracker.clock import EPOCH, from_ms, to_ms
 from tracker.db.schema import (
     contacts,

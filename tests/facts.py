@@ -29,7 +29,7 @@ from tracker.db.schema import (
 )
 from tracker.db.store import Tx
 from tracker.ids import derive
-from tracker.money import parse_amount
+from tracker.money import parse_amount, tie_number
 from tracker.reports.engines.memory import Arrival, CostRow, Facts, Link, PathRow, Touchpoint
 from tracker.reports.scans import Conversion, Entry
 from tracker.vocabulary import NOT_SET
@@ -113,8 +113,8 @@ def instant_ms(text: str) -> int:
 
 def arrival_of(cells: Cells) -> Arrival:
     """The dimensions of a row; those it does not give are not set."""
-    names = ("channel", "source", "medium", "campaign", "term", "content", "landing_page")
-    return Arrival(**{name: cells.get(name) or NOT_SET for name in names})
+    names = ("channel", "source", "medium", "campaign", "term", "content", "landing_page", "referring_host", "country")
+    return Arrival(**{name: cells.get(name) or NOT_SET for name in names}, device=cells.get("device") or "desktop")
 
 
 def facts_of(tables: dict[str, list[Cells]]) -> Facts:
@@ -257,14 +257,15 @@ def touch_row(touch: Touchpoint) -> dict[str, Any]:
 
 def flat(arrival: Arrival) -> dict[str, Any]:
     """The flat columns of an arrival."""
-    return {**asdict(arrival), "referring_host": NOT_SET, "device": "desktop", "country": NOT_SET}
+    return asdict(arrival)
 
 
 def conversion_row(one: Conversion) -> dict[str, Any]:
     """A row of conversions."""
     row = one._asdict()
     occurred_at = at(row.pop("converted_ms"))
-    return {**row, "site_id": SITE_ID, "occurred_at": occurred_at, "by_company": bool(one.by_company)}
+    moments = {f"{name}_at": at(row.pop(f"{name}_ms")) for name in ("lead", "deal", "last_win")}
+    return {**row, **moments, "site_id": SITE_ID, "occurred_at": occurred_at, "by_company": bool(one.by_company)}
 
 
 def path_row(row: PathRow, one: Conversion) -> dict[str, Any]:
@@ -273,7 +274,8 @@ def path_row(row: PathRow, one: Conversion) -> dict[str, Any]:
         "conversion_id": row.conversion_id, "position": row.position, "site_id": SITE_ID, "kind": one.kind,
         "conversion_at": at(one.converted_ms), "conversion_day": one.day, "lead_day": one.lead_day,
         "touchpoint_id": row.touchpoint.touchpoint_id, "touched_at": at(row.touchpoint.occurred_ms),
-        "touch_day": row.touchpoint.day, **flat(row.touchpoint.arrival),
+        "touch_day": row.touchpoint.day, "scope": row.scope,
+        "tie": tie_number(row.conversion_id, row.touchpoint.touchpoint_id), **flat(row.touchpoint.arrival),
     }  # fmt: skip
 
 

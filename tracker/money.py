@@ -75,7 +75,12 @@ def tie_key(*parts: str) -> bytes:
     return hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest()
 
 
-def split(amount_minor: int, weights: Sequence[int], keys: Sequence[bytes]) -> list[int]:
+def tie_number(*parts: str) -> int:
+    """`tie_key` as a signed 64-bit integer in the same order: what stands on the rows of a path."""
+    return int.from_bytes(tie_key(*parts), "big") - (1 << 63)
+
+
+def split(amount_minor: int, weights: Sequence[int], keys: Sequence[bytes] | Sequence[int]) -> list[int]:
     """Share an amount over weights so that the shares add up to it exactly.
 
     amount_minor  minor units of one currency (yen, cents); negative for a refund

@@ -149,6 +149,28 @@ class Model(StrEnum):
     LAST = "last"
     LAST_NON_DIRECT = "last_non_direct"
     LINEAR = "linear"
+    TIME_DECAY = "time_decay"
+    POSITION = "position"
+    LEAD_U = "lead_u"
+    LEAD_U_50 = "lead_u_50"
+    W_SHAPE = "w_shape"
+    FULL_PATH = "full_path"
+    J_SHAPE = "j_shape"
+    INVERSE_J = "inverse_j"
+    CUSTOM = "custom"
+    MARKOV = "markov"
+    HAZARD = "hazard"
+
+
+class PathScope(StrEnum):
+    """Whose touches are on the path of a deal: its oldest contact's, all its contacts', all of their company's.
+
+    From the narrowest to the widest.
+    """
+
+    CONTACT = "contact"
+    DEAL = "deal"
+    COMPANY = "company"
 
 
 class Basis(StrEnum):

@@ -1,5 +1,6 @@
 """Credit for any paths and amounts: the vectorised forms give what the plain ones give, and everything adds up."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,32 +8,47 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tracker.attribution.credit import Weighted, changes, group_sums, share, share_entries
-from tracker.attribution.models import ALWAYS_MS, MODELS, DirectPolicy, Paths, Touch, weigh, weigh_all
-from tracker.money import split, tie_key
-from tracker.vocabulary import Model
+from tracker.attribution.credit import Weighted, changes, group_sums, rest_tie, share, share_entries, with_rest
+from tracker.attribution.models import MODELS, weigh, weigh_all
+from tracker.attribution.standing import eligible
+from tracker.attribution.terms import SCALE, DirectPolicy, Hazard, Shares, Terms
+from tracker.attribution.touches import ALWAYS_MS, Touch, Way, paths_of
+from tracker.money import split, tie_number
+from tracker.vocabulary import Model, PathScope
 
 # A busy machine makes no example wrong.
 unhurried = settings(deadline=None)
 
-CHANNELS = st.sampled_from(["direct", "email", "paid_search"])
+CHANNELS = st.sampled_from(["direct", "email", "paid_search", "brand_search"])
 TIMES = st.integers(0, 50)
-JOURNEYS = st.lists(
-    st.lists(st.tuples(CHANNELS, TIMES), max_size=6).map(lambda steps: sorted(steps, key=lambda s: s[1]))
+TOUCHES = st.builds(
+    Touch, st.just("touch"), TIMES, CHANNELS, scope=st.integers(0, 2), is_excluded=st.sampled_from([False, False, True])
 )
-EARLIEST = st.one_of(st.just(ALWAYS_MS), st.integers(-1, 51))
+MOMENTS = st.one_of(st.none(), st.integers(0, 60))
+WAYS = st.builds(
+    Way,
+    st.lists(TOUCHES, max_size=6).map(lambda touches: sorted(touches, key=lambda touch: touch.touched_ms)),
+    converted_ms=st.integers(50, 60),
+    earliest_ms=st.one_of(st.just(ALWAYS_MS), st.integers(-1, 51)),
+    lead_ms=MOMENTS,
+    deal_ms=MOMENTS,
+    close_ms=MOMENTS,
+)
+TERMS = st.builds(
+    Terms,
+    model=st.just(Model.LAST),
+    direct=st.sampled_from(DirectPolicy),
+    capture=st.sampled_from([frozenset(), frozenset({"brand_search"}), frozenset({"email", "direct"})]),
+    scope=st.sampled_from(PathScope),
+    half_life_ms=st.sampled_from([1, 7, 20, 10_000]),
+    custom=st.sampled_from([Shares(10_000), Shares(0, 0, 5_000, 0, 5_000), Shares(2_000, 2_000, 2_000, 2_000, 2_000)]),
+    effects=st.sampled_from([{}, {"email": SCALE // 3, "paid_search": 5}]),
+    hazard=st.just(Hazard(10, SCALE // 9, {"email": SCALE // 5})),
+    measured=st.sampled_from([{}, {"email": 40}, {"email": 250, "paid_search": 0}]),
+)
 # Ordinary amounts, the largest that is accepted, and beyond 64 bits.
 AMOUNTS = st.one_of(st.integers(-10_000, 10_000), st.integers(-(9 * 10**15), 9 * 10**15), st.integers(-(2**70), 2**70))
 WEIGHTS = st.lists(st.one_of(st.integers(0, 4), st.integers(0, 2**31)), max_size=6)
-
-
-def paths_of(journeys: list[list[Touch]]) -> Paths:
-    touches = [touch for path in journeys for touch in path]
-    return Paths(
-        np.cumsum([0, *(len(path) for path in journeys)], dtype=np.int64),
-        np.array([touch.touched_ms for touch in touches], dtype=np.int64),
-        np.array([touch.is_direct for touch in touches], dtype=np.bool_),
-    )
 
 
 def weighted_of(weights: list[list[int]]) -> Weighted:
@@ -40,42 +56,58 @@ def weighted_of(weights: list[list[int]]) -> Weighted:
     return Weighted(
         np.cumsum([0, *map(len, weights)], dtype=np.int64),
         np.array([weight for path in weights for weight in path], dtype=np.int64),
-        [f"conversion {i}" for i in range(len(weights))],
-        [f"touch {i}.{j}" for i, path in enumerate(weights) for j in range(len(path))],
+        np.array([tie for i, path in enumerate(weights) for tie in ties_of(i, len(path))], dtype=np.int64),
     )
+
+
+def ties_of(number: int, n: int) -> list[int]:
+    return [tie_number(f"conversion {number}", f"touch {number}.{j}") for j in range(n)]
 
 
 def plain_share(amount: int, number: int, weights: list[int]) -> list[int]:
     if sum(weights) == 0:
         return [0] * len(weights)
-    keys = [tie_key(f"conversion {number}", f"touch {number}.{j}") for j in range(len(weights))]
-    return split(amount, weights, keys)
+    return split(amount, weights, ties_of(number, len(weights)))
 
 
 @pytest.mark.parametrize("model", Model)
 @unhurried
-@given(steps=JOURNEYS, data=st.data(), direct=st.sampled_from(DirectPolicy))
-def test_a_vectorised_model_weighs_as_its_plain_form_does(
-    model: Model, steps: list[list[tuple[str, int]]], data: st.DataObject, direct: DirectPolicy
-) -> None:
-    journeys = [[Touch(f"{i}", at, channel) for i, (channel, at) in enumerate(path)] for path in steps]
-    earliest = data.draw(st.lists(EARLIEST, min_size=len(journeys), max_size=len(journeys)))
-    plain = [weigh(model, path, limit, direct) for path, limit in zip(journeys, earliest, strict=True)]
-    found = weigh_all(model, paths_of(journeys), np.array(earliest, dtype=np.int64), direct)
-    assert found.tolist() == [weight for path in plain for weight in path]
+@given(ways=st.lists(WAYS, max_size=5), terms=TERMS)
+def test_a_vectorised_model_weighs_as_its_plain_form_does(model: Model, ways: list[Way], terms: Terms) -> None:
+    terms = replace(terms, model=model)
+    plain = [weigh(terms, way) for way in ways]
+    weights, rest = weigh_all(terms, paths_of(ways))
+    assert weights.tolist() == [weight for path, _ in plain for weight in path]
+    assert rest.tolist() == [left for _, left in plain]
 
 
 @pytest.mark.parametrize("model", Model)
 @unhurried
-@given(path=st.lists(st.tuples(CHANNELS, TIMES), min_size=1), earliest=EARLIEST, direct=st.sampled_from(DirectPolicy))
-def test_some_touch_earns_exactly_when_one_is_inside_the_look_back(
-    model: Model, path: list[tuple[str, int]], earliest: int, direct: DirectPolicy
-) -> None:
-    touches = [Touch(f"{i}", at, channel) for i, (channel, at) in enumerate(path)]
-    weights = weigh(model, touches, earliest, direct)
-    assert min(weights) >= 0
-    assert (sum(weights) > 0) is any(touch.touched_ms > earliest for touch in touches)
-    assert not any(weight for touch, weight in zip(touches, weights, strict=True) if touch.touched_ms <= earliest)
+@given(way=WAYS, terms=TERMS)
+def test_something_is_explained_exactly_when_a_touch_may_earn(model: Model, way: Way, terms: Terms) -> None:
+    terms = replace(terms, model=model)
+    weights, rest = weigh(terms, way)
+    may = eligible(way, terms)
+    assert min([*weights, rest]) >= 0
+    assert (sum(weights) + rest > 0) is any(may)
+    assert not any(weight for weight, may_earn in zip(weights, may, strict=True) if not may_earn)
+    if not terms.measured and model is not Model.HAZARD:
+        assert rest == 0
+
+
+@unhurried
+@given(weights=st.lists(WEIGHTS, min_size=1, max_size=6), data=st.data())
+def test_what_is_nobodys_is_shared_like_a_touch(weights: list[list[int]], data: st.DataObject) -> None:
+    rest = data.draw(st.lists(st.integers(0, 2**31), min_size=len(weights), max_size=len(weights)))
+    amounts = data.draw(st.lists(AMOUNTS, min_size=len(weights), max_size=len(weights)))
+    paths, places = with_rest(weighted_of(weights), np.array(rest, dtype=np.int64))
+    shares = share(amounts, np.arange(len(weights), dtype=np.int64), paths)
+    found = [shares.shares[first:end].tolist() for first, end in pairwise(shares.offsets.tolist())]
+    for i, (own, left, amount) in enumerate(zip(weights, rest, amounts, strict=True)):
+        ties = ties_of(i, len(own))
+        whole = [*own, left]
+        assert found[i] == (split(amount, whole, [*ties, rest_tie(ties)]) if sum(whole) else [0] * len(whole))
+    assert places[paths.offsets[1:] - 1].tolist() == [-1] * len(weights)
 
 
 def test_every_model_is_registered() -> None:

@@ -13,12 +13,14 @@ from sqlalchemy import Engine as Store
 from sqlalchemy import delete
 
 from tests.facts import SITE_ID, store_facts
-from tracker.attribution.credit import MICRO
-from tracker.attribution.models import DirectPolicy, Touch, earliest_ms, lookback_days, weigh
+from tracker.attribution.credit import MICRO, rest_tie
+from tracker.attribution.models import weigh
+from tracker.attribution.terms import SCALE, DirectPolicy, Fit, Hazard
+from tracker.attribution.touches import DAY_MS, Touch, Way
 from tracker.clock import to_ms
 from tracker.db.schema import metadata
 from tracker.db.store import Tx
-from tracker.money import split, tie_key
+from tracker.money import split, tie_number
 from tracker.reports.catalogue import COUNTED, DIMENSION, METRICS, Unit
 from tracker.reports.engines.memory import Arrival, CostRow, Facts, Link, MemoryEngine, PathRow, Touchpoint, values_of
 from tracker.reports.engines.sql import SqlEngine
@@ -44,6 +46,17 @@ ARRIVALS = st.builds(
 )
 unhurried = settings(
     deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+
+MOMENTS = st.one_of(
+    st.none(), DAYS.map(lambda day: to_ms(datetime.fromisoformat(f"{day}T12:00:00+00:00")))
+)  # of a lead, of a deal, of the customer's last win
+FIT = Fit(
+    1,
+    {1: {"email": SCALE // 3, "paid_search": SCALE // 7}},
+    Hazard(3 * DAY_MS, SCALE // 50, {"email": SCALE // 20, "direct": SCALE // 90}),
+    {},
 )
 
 
@@ -100,6 +113,9 @@ def add_conversion(draw: st.DrawFn, facts: Facts, i: int, kind: ConversionKind, 
         deal_id,
         int(kind != ConversionKind.DEAL_WON or draw(st.integers(0, 3)) > 0),
         bool(deal_id) and draw(st.booleans()),
+        draw(MOMENTS),
+        draw(MOMENTS),
+        draw(MOMENTS),
     )
     facts.conversions.append(one)
     earlier = sorted(
@@ -111,7 +127,7 @@ def add_conversion(draw: st.DrawFn, facts: Facts, i: int, kind: ConversionKind, 
 
 PERIODS = st.tuples(DAYS, DAYS).map(sorted)
 QUERIES = st.builds(
-    lambda period, **asked: Query(SITE_ID, "UTC", period[0], period[1], **asked),
+    lambda period, **asked: Query(SITE_ID, "UTC", period[0], period[1], fit=FIT, **asked),
     PERIODS,
     by=st.sampled_from(BY),
     model=st.sampled_from(Model),
@@ -156,8 +172,9 @@ def touch_rows(engine: SqlEngine | MemoryEngine, scope: Scope) -> list[tuple[obj
         found.positions,
         found.touchpoint_ids,
         found.touched_ms,
-        found.is_direct,
-        *found.values,
+        found.scopes,
+        found.ties,
+        *found.words.values(),
     ]
     if scope.basis is Basis.TOUCH_COHORT:
         columns.append(found.touch_days)
@@ -187,13 +204,12 @@ def plain_credits(facts: Facts, query: Query) -> list[Credit]:
 
     def put(column: str, one: Conversion | None, before: int, after: int) -> None:
         path = paths.get(one.conversion_id, []) if one else []
-        touches = [Touch(touch.touchpoint_id, touch.occurred_ms, touch.arrival.channel) for touch in path]
-        days = lookback_days(one.kind, query.lookback_days) if one else None
-        weights = weigh(query.model, touches, earliest_ms(one.converted_ms, days), query.direct) if one else []
-        if not any(weights):
+        weights, rest = weigh(query.terms, way_of(query, one, path)) if one else ([], 0)
+        if not any(weights) and not rest:
             found.append(Credit(None, column, after - before))
             return
-        keys = [tie_key(one.conversion_id if one else "", touch.touchpoint_id) for touch in path]
+        keys = [tie_number(one.conversion_id if one else "", touch.touchpoint_id) for touch in path]
+        path, weights, keys = [*path, None], [*weights, rest], [*keys, rest_tie(keys)]
         parts = zip(path, split(after, weights, keys), split(before, weights, keys), strict=True)
         found.extend(Credit(touch, column, later - earlier) for touch, later, earlier in parts)
 
@@ -218,6 +234,21 @@ def plain_credits(facts: Facts, query: Query) -> list[Credit]:
     if query.basis is Basis.TOUCH_COHORT:
         found = [credit for credit in found if credit.touch and scope.has(credit.touch.day)]
     return found
+
+
+def way_of(query: Query, one: Conversion, path: list[Touchpoint]) -> Way:
+    """A path as the plain models see it."""
+    closes_ms = one.converted_ms if one.kind == ConversionKind.DEAL_WON else None
+    moments = [
+        moment if moment is None or moment <= one.converted_ms else None for moment in (one.lead_ms, one.deal_ms)
+    ]
+    return Way(
+        [Touch(touch.touchpoint_id, touch.occurred_ms, touch.arrival.channel) for touch in path],
+        one.converted_ms,
+        query.terms.earliest_ms(one.kind, one.converted_ms, one.last_win_ms),
+        *moments,
+        closes_ms,
+    )
 
 
 def plain_figures(facts: Facts, query: Query) -> dict[tuple[str, ...] | None, dict[str, int]]:
@@ -281,7 +312,7 @@ def test_totals_are_those_of_the_ledger_the_costs_and_the_conversions_however_th
         cost[row.currency] += row.amount_minor if scope.has(row.day) else 0
     for by in BY[:: len(BY) // 5]:
         # In the dong nothing converts: each total is its own currency's alone, and the others stand apart.
-        asked = Query(SITE_ID, "UTC", query.from_day, query.to_day, by, model, currency="VND")
+        asked = Query(SITE_ID, "UTC", query.from_day, query.to_day, by, model, currency="VND", fit=FIT)
         table = Source(MemoryEngine(facts), asked).table(NOW)
         apart = {one.currency: (one.revenue_minor, one.cost_minor) for one in table.meta.unconverted}
         assert table.totals.revenue_minor == revenue["VND"]

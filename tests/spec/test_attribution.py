@@ -1,6 +1,6 @@
 """A path in, the credit of each touch out: by the plain models and by their vectorised twins (attribution.md)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,16 +8,10 @@ import pytest
 
 from tests.facts import Cells, instant_ms, sections
 from tracker.attribution.credit import Weighted, share
-from tracker.attribution.models import (
-    DirectPolicy,
-    Paths,
-    Touch,
-    earliest_ms,
-    lookback_days,
-    weigh,
-    weigh_all,
-)
-from tracker.money import split, tie_key
+from tracker.attribution.models import weigh, weigh_all
+from tracker.attribution.terms import DirectPolicy, Terms
+from tracker.attribution.touches import Touch, Way, paths_of
+from tracker.money import split, tie_number
 from tracker.vocabulary import Model
 
 HERE = Path(__file__).parent
@@ -29,11 +23,9 @@ CONVERSION = "conversion 1"
 class Case:
     """One line of the table. `credit` is None where nothing explains the outcome."""
 
-    path: list[Touch]
-    earliest: int
+    way: Way
+    terms: Terms
     amount: int
-    model: Model
-    direct: DirectPolicy
     credit: list[int] | None
 
 
@@ -43,13 +35,14 @@ def case_of(cells: Cells) -> Case:
         channel, day = step.split()
         path.append(Touch(f"touch {i + 1}", instant_ms(f"2026-{day}"), channel))
     kind, day = cells["outcome"].split()
-    days = lookback_days(kind, int(cells["look-back"]) if cells["look-back"] else None)
+    terms = Terms(Model(cells["model"]), DirectPolicy(cells["direct"]))
+    if cells["look-back"]:
+        terms = replace(terms, lead_days=int(cells["look-back"]), money_days=int(cells["look-back"]))
+    converted_ms = instant_ms(f"2026-{day}")
     return Case(
-        path=path,
-        earliest=earliest_ms(instant_ms(f"2026-{day}"), days),
+        way=Way(path, converted_ms, terms.earliest_ms(kind, converted_ms)),
+        terms=terms,
         amount=int(cells["amount"]),
-        model=Model(cells["model"]),
-        direct=DirectPolicy(cells["direct"]),
         credit=None if cells["credit"] == "-" else [int(one) for one in cells["credit"].split(" > ")],
     )
 
@@ -65,24 +58,23 @@ def cases() -> list[object]:
 
 @pytest.mark.parametrize("case", cases())
 def test_the_plain_model_credits_each_touch(case: Case) -> None:
-    weights = weigh(case.model, case.path, case.earliest, case.direct)
+    weights, rest = weigh(case.terms, case.way)
+    assert rest == 0
     if case.credit is None:
         assert sum(weights) == 0
         return
-    keys = [tie_key(CONVERSION, touch.touchpoint_id) for touch in case.path]
-    assert split(case.amount, weights, keys) == case.credit
+    assert split(case.amount, weights, ties_of(case)) == case.credit
+
+
+def ties_of(case: Case) -> list[int]:
+    return [tie_number(CONVERSION, touch.touchpoint_id) for touch in case.way.touches]
 
 
 @pytest.mark.parametrize("case", cases())
 def test_its_vectorised_twin_credits_the_same(case: Case) -> None:
-    offsets = np.array([0, len(case.path)], dtype=np.int64)
-    paths = Paths(
-        offsets,
-        np.array([touch.touched_ms for touch in case.path], dtype=np.int64),
-        np.array([touch.is_direct for touch in case.path], dtype=np.bool_),
-    )
-    weights = weigh_all(case.model, paths, np.array([case.earliest], dtype=np.int64), case.direct)
-    weighted = Weighted(offsets, weights, [CONVERSION], [touch.touchpoint_id for touch in case.path])
+    paths = paths_of([case.way])
+    weights, _ = weigh_all(case.terms, paths)
+    weighted = Weighted(paths.offsets, weights, np.array(ties_of(case), dtype=np.int64))
     shares = share([case.amount], np.array([0], dtype=np.int64), weighted).shares.tolist()
-    assert shares == (case.credit or [0] * len(case.path))
+    assert shares == (case.credit or [0] * len(case.way.touches))
     assert bool(weighted.totals[0]) is (case.credit is not None)

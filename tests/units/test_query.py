@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from tracker.attribution.models import DirectPolicy
+from tracker.attribution.terms import DirectPolicy
 from tracker.errors import Invalid
 from tracker.reports.query import PARAMETERS, Query, parse_query, parse_values
 from tracker.vocabulary import Basis, Dimension, Model
@@ -29,7 +29,7 @@ def test_a_period_alone_is_a_question() -> None:
         model=Model.LAST_NON_DIRECT,
         basis=Basis.ACTIVITY,
         currency="JPY",
-        direct=DirectPolicy.LAST_RESORT,
+        direct=None,
         lookback_days=None,
         sort="revenue",
         descending=True,
@@ -44,6 +44,7 @@ def test_every_parameter_is_understood() -> None:
         "currency": "usd",
         "direct": "counts",
         "lookback_days": "30",
+        "scope": "company",
         "sort": "campaign",
         "order": "desc",
     }

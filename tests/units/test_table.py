@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tracker.attribution.models import DirectPolicy
+from tracker.attribution.terms import DirectPolicy
 from tracker.reports.catalogue import DIMENSION, METRICS, NOTES, Unit
 from tracker.reports.exchange import Unconverted
 from tracker.reports.table import (

@@ -10,10 +10,12 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Integer, and_, bindparam, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, insert, or_, select
 
 from tracker.attribution.path import Touch, path_of
+from tracker.attribution.touches import SCOPES
 from tracker.clock import local_day
+from tracker.db.columns import FLAT
 from tracker.db.schema import (
     calls,
     contacts,
@@ -29,21 +31,11 @@ from tracker.db.schema import (
 from tracker.db.store import Tx
 from tracker.db.writes import GIVEN, among, as_one, chunks, has_one_writer, lock, upsert
 from tracker.ids import derive
-from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, EntryKind, Traced
+from tracker.money import tie_number
+from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, DealType, EntryKind, PathScope, Traced
 
-FLAT = (
-    "channel",
-    "source",
-    "medium",
-    "campaign",
-    "term",
-    "content",
-    "landing_page",
-    "referring_host",
-    "device",
-    "country",
-)
-
+# Deals with a customer who has bought before.
+UPSELLS = (DealType.UPSELL.value, DealType.CROSS_SELL.value, DealType.RENEWAL.value)
 
 # What a path takes of a touchpoint.
 PATH_COLUMNS = ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT)
@@ -51,18 +43,25 @@ PATH_COLUMNS = ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT)
 
 @dataclass(frozen=True, slots=True)
 class Conversion:
-    """A conversion to be, with the contacts whose touches lead to it."""
+    """A conversion to be, with the contacts whose touches lead to it.
+
+    colleagues   the others of a deal's company: their touches count where a reader asks for the whole company's
+    deal_at      when its deal was created; last_win_at: the customer's last win before that, for an upsell and its like
+    """
 
     conversion_id: str
     kind: ConversionKind
     occurred_at: datetime
     people: tuple[str, ...]
+    colleagues: tuple[str, ...] = ()
     contact_id: str | None = None
     deal_id: str | None = None
     hit_seq: int | None = None
     n: int = 1
     by_company: bool = False
     ambiguous: bool = False
+    deal_at: datetime | None = None
+    last_win_at: datetime | None = None
 
 
 def attribute(
@@ -96,7 +95,7 @@ def hold(tx: Tx, site_id: int, people: Sequence[str], deal_ids: set[str]) -> set
     transactions would each derive a path that lacks the other's touch.
     """
     known: set[str] | None = None
-    concerned = deal_ids | deals_of(tx, site_id, people)
+    concerned = with_siblings(tx, deal_ids | deals_of(tx, site_id, people))
     if has_one_writer(tx):
         return concerned
     while known != concerned:
@@ -106,7 +105,7 @@ def hold(tx: Tx, site_id: int, people: Sequence[str], deal_ids: set[str]) -> set
             lock(tx, query.order_by(contacts.c.contact_id))
         for some in chunks(sorted(known)):
             lock(tx, select(deals.c.deal_id).where(deals.c.deal_id.in_(some)).order_by(deals.c.deal_id))
-        concerned = known | deals_of(tx, site_id, people)
+        concerned = known | with_siblings(tx, deals_of(tx, site_id, people))
     return concerned
 
 
@@ -126,7 +125,7 @@ def people_on(tx: Tx, site_id: int, deal_ids: Iterable[str]) -> set[str]:
 
 
 def deals_of(tx: Tx, site_id: int, people: Sequence[str]) -> set[str]:
-    """The deals these contacts are on: named by the CRM, or, where it names nobody, by their company."""
+    """The deals these contacts are on: named by the CRM, or by their company."""
     if not people:
         return set()
     query = deals_of_given(tx.dialect.name)
@@ -144,11 +143,61 @@ def deals_of_given(dialect: str) -> Any:
             deals.c.site_id == site,
             contacts.c.site_id == site,
             among(dialect, contacts.c.contact_id, GIVEN),
-            deals.c.deal_id.not_in(select(deal_contacts.c.deal_id)),
         )
     )
     named = select(deal_contacts.c.deal_id).where(among(dialect, deal_contacts.c.contact_id, GIVEN))
     return named.union_all(of_company)
+
+
+def with_siblings(tx: Tx, deal_ids: set[str]) -> set[str]:
+    """These deals, and the upsells and their like of the same customers: their last win may be one of these."""
+    found = set(deal_ids)
+    for some in chunks(sorted(deal_ids)):
+        found |= {deal_id for deal_id, _ in tx.execute(siblings(some, deals.c.type.in_(UPSELLS)))}
+    return found
+
+
+def siblings(deal_ids: Sequence[str], *conditions: ColumnElement[bool]) -> Any:
+    """(deal, one of these deals) of one customer: they share a contact, or a company."""
+    mine, others, own = deal_contacts.alias(), deal_contacts.alias(), deals.alias()
+    by_contact = (
+        select(deals.c.deal_id, mine.c.deal_id)
+        .join(others, others.c.deal_id == deals.c.deal_id)
+        .join(mine, mine.c.contact_id == others.c.contact_id)
+        .where(mine.c.deal_id.in_(deal_ids), *conditions)
+    )
+    by_company = (
+        select(deals.c.deal_id, own.c.deal_id)
+        .join(own, and_(own.c.company_domain == deals.c.company_domain, own.c.site_id == deals.c.site_id))
+        .where(own.c.deal_id.in_(deal_ids), *conditions)
+    )
+    return by_contact.union(by_company)
+
+
+def last_wins(tx: Tx, rows: Mapping[str, Mapping[Any, Any]]) -> dict[str, datetime]:
+    """The last win of the customer before each of these deals was created; only for upsells and their like.
+
+    rows  the deals by their ids
+    """
+    later = sorted(deal_id for deal_id, row in rows.items() if row["type"] in UPSELLS)
+    pairs = [
+        pair
+        for some in chunks(later)
+        for pair in tx.execute(siblings(some, deals.c.status == DealStatus.WON.value)).all()
+    ]
+    closed = {
+        deal_id: closed_at
+        for some in chunks(sorted({other for other, _ in pairs}))
+        for deal_id, closed_at in tx.execute(
+            select(deals.c.deal_id, deals.c.closed_at).where(deals.c.deal_id.in_(some), deals.c.closed_at.is_not(None))
+        )
+    }
+    found: dict[str, datetime] = {}
+    for other, deal_id in pairs:
+        won_at = closed.get(other)
+        if other != deal_id and won_at is not None and won_at <= rows[deal_id]["created_at"]:
+            found[deal_id] = max(won_at, found.get(deal_id, won_at))
+    return found
 
 
 def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
@@ -224,12 +273,20 @@ def of_deals(tx: Tx, site_id: int, deal_ids: Sequence[str]) -> list[Conversion]:
         named.setdefault(deal_id, []).append(contact_id)
     closings = wins_of(tx, deal_ids)
     found: list[Conversion] = []
-    for deal in tx.execute(select(deals).where(deals.c.deal_id.in_(deal_ids))).mappings():
-        deal_id, people = deal["deal_id"], named.get(deal["deal_id"], [])
-        by_company = not people and deal["company_domain"] is not None
-        if by_company:
-            people = colleagues(tx, site_id, deal["company_domain"])
-        common = {"people": tuple(people), "deal_id": deal_id, "by_company": by_company and bool(people)}
+    rows = {row["deal_id"]: row for row in tx.execute(select(deals).where(deals.c.deal_id.in_(deal_ids))).mappings()}
+    earlier_wins = last_wins(tx, rows)
+    for deal_id, deal in rows.items():
+        people = named.get(deal_id, [])
+        company = colleagues(tx, site_id, deal["company_domain"]) if deal["company_domain"] else []
+        by_company = not people and bool(company)
+        common = {
+            "people": tuple(company if by_company else people),
+            "colleagues": () if by_company else tuple(one for one in company if one not in people),
+            "deal_id": deal_id,
+            "by_company": by_company,
+            "deal_at": deal["created_at"],
+            "last_win_at": earlier_wins.get(deal_id),
+        }
         found.append(
             Conversion(derive("deal_created", deal_id), ConversionKind.DEAL_CREATED, deal["created_at"], **common)
         )
@@ -327,24 +384,31 @@ def store(
     deal_ids: Sequence[str],
 ) -> None:
     """Replace the conversions and paths of these contacts and deals by those found."""
-    everybody = sorted({person for conversion in found for person in conversion.people} | set(people))
+    everybody = sorted(
+        {person for conversion in found for person in (*conversion.people, *conversion.colleagues)} | set(people)
+    )
     touches = touches_of(tx, everybody, PATH_COLUMNS)
     nobodys = [one.conversion_id for one in found if one.kind is ConversionKind.CALL and one.contact_id is None]
     strangers = touches_of_strangers(tx, nobodys)
-    lead_days = {
-        contact_id: lead_day
+    leads = {
+        contact_id: (lead_at, contact_id, lead_day)
         for some in chunks(everybody)
-        for contact_id, lead_day in tx.execute(
-            select(contacts.c.contact_id, contacts.c.lead_day).where(contacts.c.contact_id.in_(some))
+        for contact_id, lead_at, lead_day in tx.execute(
+            select(contacts.c.contact_id, contacts.c.lead_at, contacts.c.lead_day).where(
+                contacts.c.contact_id.in_(some)
+            )
         )
     }
     rows, path_rows = [], []
     for conversion in found:
-        days = [lead_days[person] for person in conversion.people if person in lead_days]
-        row = conversion_row(conversion, site_id, timezone, min(days, default=None))
+        oldest = min((leads[person] for person in conversion.people if person in leads), default=None)
+        row = conversion_row(conversion, site_id, timezone, oldest)
         rows.append(row)
-        own = [touch for person in conversion.people for touch in touches.get(person, ())]
-        path_rows += rows_of_path(row, own or strangers.get(conversion.conversion_id, []))
+        scopes = {person: int(oldest is not None and person != oldest[1]) for person in conversion.people}
+        scopes |= dict.fromkeys(conversion.colleagues, SCOPES.index(PathScope.COMPANY))
+        own = [(touch, scope) for person, scope in scopes.items() for touch in touches.get(person, ())]
+        alone = [(touch, 0) for touch in strangers.get(conversion.conversion_id, ())]
+        path_rows += rows_of_path(row, own or alone)
     forget(tx, people, deal_ids, keep={conversion.conversion_id for conversion in found})
     upsert(tx, conversions, rows)
     for some in chunks([row["conversion_id"] for row in rows]):
@@ -365,8 +429,10 @@ def forget(tx: Tx, people: Sequence[str], deal_ids: Sequence[str], keep: set[str
         tx.execute(delete(conversions).where(conversions.c.conversion_id.in_(some)))
 
 
-def conversion_row(conversion: Conversion, site_id: int, timezone: str, lead_day: str | None) -> dict[str, Any]:
-    """The row of one conversion."""
+def conversion_row(
+    conversion: Conversion, site_id: int, timezone: str, oldest: tuple[datetime, str, str] | None
+) -> dict[str, Any]:
+    """The row of one conversion. oldest: of its contacts the one who became a lead first: when, who, on which day."""
     return {
         "conversion_id": conversion.conversion_id,
         "site_id": site_id,
@@ -376,18 +442,31 @@ def conversion_row(conversion: Conversion, site_id: int, timezone: str, lead_day
         "hit_seq": conversion.hit_seq,
         "occurred_at": conversion.occurred_at,
         "day": local_day(conversion.occurred_at, timezone),
-        "lead_day": lead_day,
+        "lead_day": oldest[2] if oldest else None,
+        "lead_at": oldest[0] if oldest else None,
+        "deal_at": conversion.deal_at,
+        "last_win_at": conversion.last_win_at,
         "n": conversion.n,
         "by_company": conversion.by_company,
         "ambiguous": conversion.ambiguous,
     }
 
 
-def rows_of_path(conversion: Mapping[str, Any], touches: Sequence[Mapping[Any, Any]]) -> list[dict[str, Any]]:
-    """The flat rows of one conversion's path."""
-    by_id = {row["touchpoint_id"]: row for row in touches}
+def rows_of_path(
+    conversion: Mapping[str, Any], touches: Sequence[tuple[Mapping[Any, Any], int]]
+) -> list[dict[str, Any]]:
+    """The flat rows of one conversion's path.
+
+    touches  rows of touchpoints, each with its scope; of several the narrowest counts
+    """
+    by_id: dict[str, Mapping[Any, Any]] = {}
+    scopes: dict[str, int] = {}
+    for row, scope in touches:
+        touchpoint_id = row["touchpoint_id"]
+        by_id[touchpoint_id] = row
+        scopes[touchpoint_id] = min(scope, scopes.get(touchpoint_id, scope))
     ordered = path_of(
-        [Touch(row["touchpoint_id"], row["hit_id"], row["occurred_at"]) for row in touches],
+        [Touch(row["touchpoint_id"], row["hit_id"], row["occurred_at"]) for row in by_id.values()],
         conversion["occurred_at"],
     )
     return [
@@ -402,6 +481,8 @@ def rows_of_path(conversion: Mapping[str, Any], touches: Sequence[Mapping[Any, A
             "touchpoint_id": touch.touchpoint_id,
             "touched_at": touch.occurred_at,
             "touch_day": by_id[touch.touchpoint_id]["day"],
+            "scope": scopes[touch.touchpoint_id],
+            "tie": tie_number(conversion["conversion_id"], touch.touchpoint_id),
             **{name: by_id[touch.touchpoint_id][name] for name in FLAT},
         }
         for position, touch in enumerate(ordered)

@@ -12,27 +12,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.attribution.models import Ints
-from tracker.money import split, tie_key
+from tracker.attribution.touches import Ints
+from tracker.money import split
 
 # One conversion in millionths: counts are shared by the same arithmetic as money.
 MICRO = 1_000_000
 SAFE = 2**62
+# An odd number of 64 bits without pattern: 2^64 / golden ratio.
+MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
 @dataclass(frozen=True, slots=True)
 class Weighted:
     """Paths with their weights: path i is touches offsets[i] .. offsets[i + 1] - 1.
 
-    weights          per touch, integers >= 0; a path whose weights are all 0 is explained by nothing
-    conversion_ids   per path
-    touchpoint_ids   per touch
+    weights  per touch, integers >= 0; a path whose weights are all 0 is explained by nothing
+    ties     per touch: the hash of (conversion, touchpoint) that settles equal remainders, any 64-bit integers
     """
 
     offsets: Ints
     weights: Ints
-    conversion_ids: Sequence[str]
-    touchpoint_ids: Sequence[str]
+    ties: Ints
 
     @property
     def totals(self) -> Ints:
@@ -69,6 +69,36 @@ class Laid:
     weights: Ints
     which: Ints
     paths: Weighted
+
+
+def with_rest(paths: Weighted, rest: Ints) -> tuple[Weighted, Ints]:
+    """The paths with one place more each, at its end, for what is nobody's; and per place its touch, -1 for those.
+
+    rest  per path, an integer >= 0
+    """
+    places = paths.offsets[1:]
+    ties = rest_ties(paths)
+    return Weighted(
+        paths.offsets + np.arange(len(paths.offsets)),
+        np.insert(paths.weights, places, rest),
+        np.insert(paths.ties, places, ties),
+    ), np.insert(np.arange(len(paths.weights), dtype=np.int64), places, -1)
+
+
+def rest_ties(paths: Weighted) -> Ints:
+    """Per path: the tie-breaker of what is nobody's, mixed of its touches' own."""
+    running = np.bitwise_xor.accumulate(np.concatenate(([0], paths.ties)).astype(np.int64))
+    mixed = (running[paths.offsets[1:]] ^ running[paths.offsets[:-1]]).astype(np.uint64) * MIX
+    return mixed.astype(np.int64)
+
+
+def rest_tie(ties: Iterable[int]) -> int:
+    """`rest_ties` of one path."""
+    mixed = 0
+    for tie in ties:
+        mixed ^= tie
+    found = (mixed % 2**64) * int(MIX) % 2**64
+    return found - 2**64 if found >= 2**63 else found
 
 
 def share(amounts: Sequence[int], which: Ints, paths: Weighted) -> Shares:
@@ -171,10 +201,7 @@ def _ties_broken(order: Ints, remainders: Ints, left: Ints, laid: Laid) -> Ints:
     if not len(seats):
         return order
     there = order[seats]
-    paths = laid.paths
-    pairs = zip(laid.which[row[seats]].tolist(), laid.touches[there].tolist(), strict=True)
-    keys = b"".join(tie_key(paths.conversion_ids[path], paths.touchpoint_ids[touch]) for path, touch in pairs)
-    hashes = np.frombuffer(keys, dtype=">u8").astype(np.uint64)
+    hashes = laid.paths.ties[laid.touches[there]]
     settled = order.copy()
     settled[seats] = there[np.lexsort((there, hashes, -remainders[there], row[seats]))]
     return settled
@@ -187,6 +214,5 @@ def _fill_plainly(shares: NDArray[Any], laid: Laid, numbers: Iterable[int], amou
         first, end = int(laid.offsets[i]), int(laid.offsets[i + 1])
         weights = [int(weight) for weight in laid.weights[first:end]]
         if sum(weights):
-            conversion_id = paths.conversion_ids[int(laid.which[i])]
-            keys = [tie_key(conversion_id, paths.touchpoint_ids[touch]) for touch in laid.touches[first:end]]
-            shares[first:end] = split(int(amounts[i]), weights, keys)
+            ties = paths.ties[laid.touches[first:end]].tolist()
+            shares[first:end] = split(int(amounts[i]), weights, ties)

@@ -7,28 +7,23 @@ minor units beside its currency. Text that reports group and sort by is COLLATE 
 sorts alike.
 """
 
-from datetime import datetime
-from typing import Any
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
-    Dialect,
     ForeignKey,
     Index,
     Integer,
     MetaData,
     Table,
     Text,
-    TypeDecorator,
     UniqueConstraint,
     false,
 )
 from sqlalchemy.types import JSON
 
-from tracker.clock import from_ms, to_ms
+from tracker.db.columns import Instant, Serial, Word, arrival_columns, one_of
 from tracker.vocabulary import (
     ConversionKind,
     CrmChangeKind,
@@ -44,25 +39,6 @@ from tracker.vocabulary import (
     Traced,
 )
 
-
-class Instant(TypeDecorator[datetime]):
-    """An aware datetime in Python, integer milliseconds since 1970 in the database."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        return None if value is None else to_ms(value)
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        return None if value is None else from_ms(value)
-
-
-# Sorted and grouped text: bytewise order in every engine (an ICU-collated PostgreSQL would sort `_x a B`).
-Word = Text().with_variant(Text(collation="C"), "postgresql")
-# SQLite only numbers rows by itself for INTEGER.
-Serial = BigInteger().with_variant(Integer(), "sqlite")
-
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -72,28 +48,6 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-
-
-def one_of(column: str, words: type[Any]) -> CheckConstraint:
-    """A CHECK that a column holds one of an enumeration's words."""
-    listed = ", ".join(f"'{word.value}'" for word in words)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
-
-
-def arrival_columns() -> list[Column[Any]]:
-    """The dimensions that facts carry flat; reports scan and group by them and never join."""
-    return [
-        Column("channel", Word, nullable=False),
-        Column("source", Word, nullable=False),
-        Column("medium", Word, nullable=False),
-        Column("campaign", Word, nullable=False),
-        Column("term", Word, nullable=False),
-        Column("content", Word, nullable=False),
-        Column("landing_page", Word, nullable=False),
-        Column("referring_host", Word, nullable=False),
-        Column("device", Word, nullable=False),
-        Column("country", Word, nullable=False),
-    ]
 
 
 # --- dictionaries ---------------------------------------------------------------------------------------------------
@@ -189,6 +143,35 @@ leases = Table(
     Column("until_at", Instant, nullable=False),
     Index(None, "number_id", "until_at"),  # who holds a number, and who held it last
     Index(None, "site_id", "visitor_id"),  # a visitor's own number
+)
+
+# A site's attribution policies, one version after the other; the last is in force. Never changed, never deleted.
+policies = Table(
+    "policies",
+    metadata,
+    Column("site_id", ForeignKey("sites.site_id"), primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("policy", JSON, nullable=False),  # attribution/policy.py
+    Column("note", Text, nullable=False),
+    Column("saved_by", Text, nullable=False),
+    Column("saved_at", Instant, nullable=False),
+)
+
+# What models learned from a site's own paths; the last is in force. Frozen: a new fit is a new version.
+fits = Table(
+    "fits",
+    metadata,
+    Column("site_id", ForeignKey("sites.site_id"), primary_key=True, autoincrement=False),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("fitted_at", Instant, nullable=False),
+    Column("from_day", Text, nullable=False),  # the data window, in the site's zone
+    Column("to_day", Text, nullable=False),
+    Column("n_paths", Integer, nullable=False),
+    Column("n_converted", Integer, nullable=False),
+    Column("n_touches", Integer, nullable=False),
+    Column("policy_version", Integer, nullable=False),
+    Column("learned", JSON, nullable=False),  # attribution/fitting.py
+    Column("refusals", JSON, nullable=False),  # by model: why it could not be fitted
 )
 
 # --- journals -------------------------------------------------------------------------------------------------------
@@ -539,6 +522,9 @@ conversions = Table(
     Column("occurred_at", Instant, nullable=False),
     Column("day", Text, nullable=False),
     Column("lead_day", Text),  # the cohort: when its (oldest) contact became a lead
+    Column("lead_at", Instant),  # when that contact became one, when its deal was created: milestones of models
+    Column("deal_at", Instant),
+    Column("last_win_at", Instant),  # of an upsell, cross-sell or renewal: the customer's last win before it
     Column("n", Integer, nullable=False),  # 1; 0 for a win taken back, kept because its ledger needs its path
     Column("by_company", Boolean, nullable=False),  # the deal named no one; its company's people were taken
     # A call that may be of several visitors: credited to what their sources share.
@@ -563,8 +549,21 @@ paths = Table(
     Column("touchpoint_id", Text, nullable=False),
     Column("touched_at", Instant, nullable=False),
     Column("touch_day", Text, nullable=False),
+    # Whose touch, from narrow to wide: 0 the (oldest) contact's, 1 another contact's of the deal, 2 a colleague's.
+    Column("scope", Integer, nullable=False),
+    Column("tie", BigInteger, nullable=False),  # hash of conversion and touch: who gets the odd yen
     *arrival_columns(),
     Index(None, "site_id", "conversion_day"),  # activity basis
     Index(None, "site_id", "touch_day"),  # touch cohorts
     Index(None, "site_id", "lead_day"),  # lead cohorts
+)
+
+# Which conversions were credited anew, and in which write: readers that keep paths in memory take the rest from there.
+recredited = Table(
+    "recredited",
+    metadata,
+    Column("conversion_id", Text, primary_key=True),  # empty: everything was derived anew
+    Column("site_id", Integer, nullable=False),
+    Column("revision", BigInteger, nullable=False),  # PostgreSQL: the transaction's number; SQLite: a running one
+    Index(None, "site_id", "revision"),
 )

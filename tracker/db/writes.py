@@ -41,7 +41,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from tracker.db.schema import Instant
+from tracker.db.columns import Instant
 from tracker.db.store import Tx
 
 Row = Mapping[str, Any]

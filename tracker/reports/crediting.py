@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.attribution.credit import MICRO, Weighted, changes, exact, share, share_entries
-from tracker.attribution.models import Ints, Paths, earliest_ms, lookback_days, weigh_all
+from tracker.attribution.credit import MICRO, Weighted, changes, exact, share, share_entries, with_rest
+from tracker.attribution.models import weigh_all
+from tracker.attribution.policy import channel_by
+from tracker.attribution.terms import Terms
+from tracker.attribution.touches import NEVER_MS, Ints, Paths
 from tracker.reports.exchange import Exchange
 from tracker.reports.query import Query
 from tracker.reports.scans import Conversion, Engine, Entry, Scope, Touches
@@ -29,13 +32,18 @@ class Walked:
     owners     per touch: the number of its conversion
     values     the different combinations of the scope's dimensions
     codes      per touch: the number of its combination; one place more, at the end, for NOBODY
+    channels   per touch: the number of its channel in `names`, under the site's own rules
     days       per touch: its day; left out (empty) unless the scope is a touch cohort
     """
 
     owners: Ints
     touchpoint_ids: Sequence[str]
     touched_ms: Ints
-    is_direct: NDArray[np.bool_]
+    scopes: Ints
+    ties: Ints
+    names: Sequence[str]
+    channels: Ints
+    is_excluded: NDArray[np.bool_]
     days: Sequence[str]
     values: Sequence[tuple[str, ...]]
     codes: Ints
@@ -72,10 +80,10 @@ def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Cr
     conversions = engine.conversions(scope)
     entries = engine.entries(scope)
     walked = _walked(scope, conversions, engine.touches(scope))
-    weighted = _weighed(query, conversions, walked)
+    weighted, places = _weighed(query.terms, conversions, walked)
     wins = _wins(conversions, entries)
-    counts = _share_counts(scope, conversions, weighted)
-    money = _share_money(scope, entries, wins, weighted, exchange)
+    counts = _share_counts(scope, conversions, weighted, places)
+    money = _share_money(scope, entries, wins, weighted, places, exchange)
     if scope.basis is Basis.TOUCH_COHORT:
         inside = np.array([*(scope.has(day) for day in walked.days), False], dtype=np.bool_)
         counts, money = (_only(lines, inside[lines.touches]) for lines in (counts, money))
@@ -88,31 +96,96 @@ def _walked(scope: Scope, conversions: list[Conversion], found: Touches) -> Walk
     owners = np.array([numbers.get(one, NOBODY) for one in found.conversion_ids], dtype=np.int64)
     order = np.lexsort((np.array(found.positions, dtype=np.int64), owners))
     order = order[owners[order] >= 0]
-    places: dict[tuple[str, ...], int] = {}
-    codes = [places.setdefault(value, len(places)) for value in zip(*found.values, strict=True)]
     needs_days = scope.basis is Basis.TOUCH_COHORT
+    named = _named(scope, found)
     return Walked(
         owners=owners[order],
         touchpoint_ids=[found.touchpoint_ids[i] for i in order.tolist()],
         touched_ms=np.array(found.touched_ms, dtype=np.int64)[order],
-        is_direct=np.array(found.is_direct, dtype=np.bool_)[order],
+        scopes=np.array(found.scopes, dtype=np.int64)[order],
+        ties=np.array(found.ties, dtype=np.int64)[order],
+        names=named.channels,
+        channels=named.channel_of[named.seen][order],
+        is_excluded=named.is_excluded[named.seen][order],
         days=[found.touch_days[i] for i in order.tolist()] if needs_days else [],
-        values=list(places),
-        codes=np.append(np.array(codes, dtype=np.int64)[order], NOBODY),
+        values=named.values,
+        codes=np.append(named.value_of[named.seen][order], NOBODY),
     )
 
 
-def _weighed(query: Query, conversions: list[Conversion], walked: Walked) -> Weighted:
-    """Every path with the weights that the reader's model, look-back and direct policy give it."""
-    offsets = np.searchsorted(walked.owners, np.arange(len(conversions) + 1)).astype(np.int64)
-    paths = Paths(offsets, walked.touched_ms, walked.is_direct)
-    days = {kind.value: lookback_days(kind.value, query.lookback_days) for kind in ConversionKind}
-    earliest = np.array([earliest_ms(one.converted_ms, days[one.kind]) for one in conversions], dtype=np.int64)
-    return Weighted(
-        offsets=offsets,
-        weights=weigh_all(query.model, paths, earliest, query.direct),
-        conversion_ids=[one.conversion_id for one in conversions],
-        touchpoint_ids=walked.touchpoint_ids,
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The different combinations of words on the touches, named by the site's own rules.
+
+    seen         per touch: the number of its combination
+    channel_of   per combination: the number of its channel in `channels`; value_of: of its dimensions in `values`
+    """
+
+    seen: Ints
+    channels: list[str]
+    channel_of: Ints
+    is_excluded: NDArray[np.bool_]
+    values: list[tuple[str, ...]]
+    value_of: Ints
+
+
+def _named(scope: Scope, found: Touches) -> Named:
+    """The words of the touches under the site's own rules, each combination once."""
+    places: dict[tuple[str, ...], int] = {}
+    columns = [found.words[name] for name in scope.words]
+    seen = [places.setdefault(words, len(places)) for words in zip(*columns, strict=True)]
+    channels: dict[str, int] = {}
+    values: dict[tuple[str, ...], int] = {}
+    channel_of, excluded, value_of = [], [], []
+    for combination in places:
+        words = dict(zip(scope.words, combination, strict=True))
+        channel = channel_by(scope.rules, words)
+        excluded.append(channel is None)
+        words["channel"] = words["channel"] if channel is None else channel
+        channel_of.append(channels.setdefault(words["channel"], len(channels)))
+        value_of.append(values.setdefault(tuple(words[name.value] for name in scope.by), len(values)))
+    return Named(
+        np.array(seen, dtype=np.int64),
+        list(channels),
+        np.array(channel_of, dtype=np.int64),
+        np.array(excluded, dtype=np.bool_),
+        list(values),
+        np.array(value_of, dtype=np.int64),
+    )
+
+
+def _weighed(terms: Terms, conversions: list[Conversion], walked: Walked) -> tuple[Weighted, Ints]:
+    """Every path with the weights that the terms give it, and per place the number of its touch."""
+    paths = _paths(terms, conversions, walked)
+    weights, rest = weigh_all(terms, paths)
+    weighted = Weighted(paths.offsets, weights, walked.ties)
+    if rest.any():
+        return with_rest(weighted, rest)
+    return weighted, np.arange(len(weights), dtype=np.int64)
+
+
+def _paths(terms: Terms, conversions: list[Conversion], walked: Walked) -> Paths:
+    """The paths of the conversions as models see them."""
+    converted = [one.converted_ms for one in conversions]
+    closes = [one.converted_ms if one.kind == ConversionKind.DEAL_WON else None for one in conversions]
+    earliest = [terms.earliest_ms(one.kind, one.converted_ms, one.last_win_ms) for one in conversions]
+
+    def moments(found: Sequence[int | None]) -> Ints:
+        known = np.array([NEVER_MS if one is None else one for one in found], dtype=np.int64)
+        return np.where(known <= np.array(converted, dtype=np.int64), known, NEVER_MS)
+
+    return Paths(
+        offsets=np.searchsorted(walked.owners, np.arange(len(conversions) + 1)).astype(np.int64),
+        touched_ms=walked.touched_ms,
+        channels=walked.channels,
+        names=walked.names,
+        scopes=walked.scopes,
+        is_excluded=walked.is_excluded,
+        converted_ms=np.array(converted, dtype=np.int64),
+        earliest_ms=np.array(earliest, dtype=np.int64),
+        lead_ms=moments([one.lead_ms for one in conversions]),
+        deal_ms=moments([one.deal_ms for one in conversions]),
+        close_ms=moments(closes),
     )
 
 
@@ -122,7 +195,7 @@ def _wins(conversions: list[Conversion], entries: list[Entry]) -> Ints:
     return np.array([won.get(entry.deal_id, NOBODY) for entry in entries], dtype=np.int64)
 
 
-def _share_counts(scope: Scope, conversions: list[Conversion], weighted: Weighted) -> Lines:
+def _share_counts(scope: Scope, conversions: list[Conversion], weighted: Weighted, places: Ints) -> Lines:
     """Each conversion that counts, as a million micro-conversions."""
     is_activity = scope.basis is Basis.ACTIVITY
     counted = np.array(
@@ -133,10 +206,12 @@ def _share_counts(scope: Scope, conversions: list[Conversion], weighted: Weighte
     chosen, lost = counted[explained], counted[~explained]
     shares = share([MICRO] * len(chosen), chosen, weighted)
     subjects = np.repeat(chosen, np.diff(shares.offsets))
-    return _lines(subjects, shares.touches, shares.shares, lost, np.full(len(lost), MICRO))
+    return _lines(subjects, places[shares.touches], shares.shares, lost, np.full(len(lost), MICRO))
 
 
-def _share_money(scope: Scope, entries: list[Entry], wins: Ints, weighted: Weighted, exchange: Exchange) -> Lines:
+def _share_money(
+    scope: Scope, entries: list[Entry], wins: Ints, weighted: Weighted, places: Ints, exchange: Exchange
+) -> Lines:
     """Each ledger entry that counts, converted once and shared as the change of its deal's net."""
     amounts = _converted(scope, entries, exchange)
     before, after = _nets(entries, amounts)
@@ -149,7 +224,7 @@ def _share_money(scope: Scope, entries: list[Entry], wins: Ints, weighted: Weigh
     chosen, lost = counted[explained], counted[~explained]
     shares = share_entries([before[i] for i in chosen], [after[i] for i in chosen], wins[chosen], weighted)
     subjects = np.repeat(chosen, np.diff(shares.offsets))
-    return _lines(subjects, shares.touches, shares.shares, lost, exact([amounts[i] or 0 for i in lost]))
+    return _lines(subjects, places[shares.touches], shares.shares, lost, exact([amounts[i] or 0 for i in lost]))
 
 
 def _counts(scope: Scope, entry: Entry) -> bool:

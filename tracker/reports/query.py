@@ -9,12 +9,13 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
-from tracker.attribution.models import DirectPolicy
+from tracker.attribution.policy import SHIPPED, Policy, terms_of
+from tracker.attribution.terms import DirectPolicy, Fit, Terms
 from tracker.clock import parse_day
 from tracker.errors import Invalid
 from tracker.money import check_currency
 from tracker.reports.catalogue import METRIC
-from tracker.vocabulary import Basis, Dimension, Model
+from tracker.vocabulary import Basis, Dimension, Model, PathScope
 
 PARAMETERS = (
     "from",
@@ -25,6 +26,7 @@ PARAMETERS = (
     "currency",
     "direct",
     "lookback_days",
+    "scope",
     "sort",
     "order",
 )
@@ -52,8 +54,10 @@ class Query:
 
     by             one or two dimensions, in the order of the columns
     currency       ISO 4217; None while the site has none, and then there is no money
-    lookback_days  None: 90 days for leads, no limit for deals and revenue
+    direct, lookback_days, scope  None: as the policy says
     sort           a metric's key or one of `by`
+    policy         the site's attribution policy in force, or the version that was asked for; version 0: the shipped one
+    fit            what was learned from the site's paths
     """
 
     site_id: int
@@ -64,13 +68,37 @@ class Query:
     model: Model = Model.LAST_NON_DIRECT
     basis: Basis = Basis.ACTIVITY
     currency: str | None = None
-    direct: DirectPolicy = DirectPolicy.LAST_RESORT
+    direct: DirectPolicy | None = None
     lookback_days: int | None = None
     sort: str = "revenue"
     descending: bool = True
+    scope: PathScope | None = None
+    policy: Policy = SHIPPED
+    policy_version: int = 0
+    fit: Fit | None = None
+
+    @property
+    def terms(self) -> Terms:
+        """What the model is told; raises Invalid(field="model") where it was never fitted."""
+        return terms_of(
+            self.policy,
+            self.model,
+            self.fit,
+            direct=self.direct,
+            lookback_days=self.lookback_days,
+            scope=self.scope,
+        )
 
 
-def parse_query(args: Mapping[str, str], site: SiteFacts, today: str | None = None) -> Query:
+def parse_query(
+    args: Mapping[str, str],
+    site: SiteFacts,
+    today: str | None = None,
+    *,
+    policy: Policy = SHIPPED,
+    policy_version: int = 0,
+    fit: Fit | None = None,
+) -> Query:
     """A query from a request's parameters (PARAMETERS; empty ones count as not given); raises Invalid(field=…).
 
     today  the site's day now: the period is the last 30 days up to it where none is given
@@ -88,7 +116,7 @@ def parse_query(args: Mapping[str, str], site: SiteFacts, today: str | None = No
     if order not in {"asc", "desc"}:
         raise Invalid(f"{order[:40]!r} is not an order; use asc or desc", field="order")
     currency = check_currency(given["currency"]) if "currency" in given else site.currency
-    return Query(
+    query = Query(
         site_id=site.site_id,
         timezone=site.timezone,
         from_day=from_day,
@@ -97,11 +125,17 @@ def parse_query(args: Mapping[str, str], site: SiteFacts, today: str | None = No
         model=_word(Model, given.get("model", Model.LAST_NON_DIRECT.value), "model"),
         basis=_word(Basis, given.get("basis", Basis.ACTIVITY.value), "basis"),
         currency=currency,
-        direct=_word(DirectPolicy, given.get("direct", DirectPolicy.LAST_RESORT.value), "direct"),
+        direct=_word(DirectPolicy, given["direct"], "direct") if "direct" in given else None,
         lookback_days=_days(given.get("lookback_days")),
+        scope=_word(PathScope, given["scope"], "scope") if "scope" in given else None,
         sort=sort,
         descending=order == "desc",
+        policy=policy,
+        policy_version=policy_version,
+        fit=fit,
     )
+    _ = query.terms  # raises where the model was never fitted
+    return query
 
 
 def parse_values(args: Mapping[str, str], query: Query, prefix: str = "") -> tuple[str, ...] | None:

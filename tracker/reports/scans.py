@@ -4,10 +4,11 @@ An engine only filters, groups and counts. It weighs no path and converts no mon
 engine alike, in reports/crediting.py. Instants are milliseconds since 1970 here, for NumPy's sake.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from tracker.attribution.policy import ChannelRule, fields_of
 from tracker.vocabulary import Basis, Dimension
 
 # How many characters of a day name its bucket.
@@ -19,6 +20,7 @@ class Scope:
     """Which facts a report is about. Days are in the site's zone, both inclusive.
 
     bucket  WHOLE, MONTH or DAY: what a series cuts the period into
+    rules   the site's own channel rules; engines give the words that these look at, and do not apply them
     """
 
     site_id: int
@@ -27,6 +29,13 @@ class Scope:
     to_day: str
     by: tuple[Dimension, ...]
     bucket: int = WHOLE
+    rules: tuple[ChannelRule, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The flat words of a touch that the report needs: its dimensions, the channel, what the rules look at."""
+        named = [name.value for name in self.by]
+        return tuple(dict.fromkeys([*named, "channel", *fields_of(self.rules)]))
 
     def has(self, day: str | None) -> bool:
         """Whether a day is in the period."""
@@ -56,7 +65,11 @@ class VisitCounts:
 
 
 class Conversion(NamedTuple):
-    """One conversion. `n` is 1, or 0 for a win that was taken back."""
+    """One conversion. `n` is 1, or 0 for a win that was taken back.
+
+    lead_ms      when its (oldest) contact became a lead; deal_ms: when its deal was created
+    last_win_ms  the customer's last win before an upsell, cross-sell or renewal deal was created
+    """
 
     conversion_id: str
     kind: str
@@ -67,6 +80,9 @@ class Conversion(NamedTuple):
     deal_id: str | None
     n: int
     by_company: bool
+    lead_ms: int | None = None
+    deal_ms: int | None = None
+    last_win_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +90,9 @@ class Touches:
     """The paths of conversions, column by column, one entry per conversion and touch, in any order.
 
     touch_days  of a touch cohort only, else empty texts
-    values      per dimension of the scope: its value at each touch
+    scopes      the narrowest scope a touch belongs to: its index in attribution.touches.SCOPES
+    ties        the tie-breakers of (conversion, touch): money.tie_number
+    words       by each of the scope's words: its value at each touch
     """
 
     conversion_ids: Sequence[str]
@@ -82,8 +100,9 @@ class Touches:
     touchpoint_ids: Sequence[str]
     touched_ms: Sequence[int]
     touch_days: Sequence[str]
-    is_direct: Sequence[bool]
-    values: tuple[Sequence[str], ...]
+    scopes: Sequence[int]
+    ties: Sequence[int]
+    words: Mapping[str, Sequence[str]]
 
 
 class Entry(NamedTuple):

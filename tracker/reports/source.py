@@ -11,7 +11,8 @@ from datetime import date, datetime
 import numpy as np
 
 from tracker.attribution.credit import group_sums
-from tracker.attribution.models import DirectPolicy, Ints
+from tracker.attribution.terms import DirectPolicy
+from tracker.attribution.touches import Ints
 from tracker.clock import local_day
 from tracker.db.store import Tx
 from tracker.errors import Invalid
@@ -160,7 +161,7 @@ def source_series(tx: Tx, query: Query, metric: str, most: int = 8) -> Series:
 def scope_of(query: Query, bucket: int = WHOLE) -> Scope:
     """The facts a query is about; a series needs only its first dimension."""
     by = query.by if bucket == WHOLE else query.by[:1]
-    return Scope(query.site_id, query.basis, query.from_day, query.to_day, by, bucket)
+    return Scope(query.site_id, query.basis, query.from_day, query.to_day, by, bucket, query.policy.rules)
 
 
 def add_credits(sums: Sums, credits_: Credits, scope: Scope) -> None:
@@ -225,7 +226,7 @@ def meta_of(
     deals = {entry.deal_id for entry in credits_.entries}
     by_company = {one.deal_id for one in credits_.conversions if one.by_company and one.deal_id in deals}
     notes: list[Note] = []
-    if query.direct is DirectPolicy.LAST_RESORT:
+    if query.terms.direct is DirectPolicy.LAST_RESORT:
         notes.append(Note("direct_last_resort"))
     if query.basis is Basis.TOUCH_COHORT:
         today = date.fromisoformat(local_day(now, query.timezone))
@@ -251,7 +252,7 @@ def meta_of(
         from_day=query.from_day,
         to_day=query.to_day,
         by=query.by,
-        direct=query.direct,
+        direct=query.terms.direct,
         lookback_days=query.lookback_days,
         timezone=query.timezone,
         rules_versions=rules_versions,

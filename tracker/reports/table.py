@@ -17,7 +17,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from tracker.attribution.credit import MICRO
-from tracker.attribution.models import DirectPolicy
+from tracker.attribution.terms import DirectPolicy
 from tracker.clock import format_instant
 from tracker.money import plain
 from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC, METRICS, NOTES, Unit

@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tracker.money import tie_number
 from tracker.reports.catalogue import DIMENSION
 from tracker.reports.scans import Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
-from tracker.vocabulary import NOT_SET, Basis, Channel, ConversionKind, Dimension, TouchKind
+from tracker.vocabulary import NOT_SET, Basis, ConversionKind, Dimension, TouchKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,9 @@ class Arrival:
     term: str = NOT_SET
     content: str = NOT_SET
     landing_page: str = NOT_SET
+    referring_host: str = NOT_SET
+    device: str = "desktop"
+    country: str = NOT_SET
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class PathRow:
     conversion_id: str
     position: int
     touchpoint: Touchpoint
+    scope: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,15 +128,15 @@ class MemoryEngine:
         """See reports/scans.py."""
         ids = {one.conversion_id for one in self.conversions(scope)}
         rows = [row for row in self.facts.paths if row.conversion_id in ids]
-        values = [values_of(row.touchpoint.arrival, scope.by) for row in rows]
         return Touches(
             conversion_ids=[row.conversion_id for row in rows],
             positions=[row.position for row in rows],
             touchpoint_ids=[row.touchpoint.touchpoint_id for row in rows],
             touched_ms=[row.touchpoint.occurred_ms for row in rows],
             touch_days=[row.touchpoint.day for row in rows],
-            is_direct=[row.touchpoint.arrival.channel == Channel.DIRECT for row in rows],
-            values=tuple([value[i] for value in values] for i in range(len(scope.by))),
+            scopes=[row.scope for row in rows],
+            ties=[tie_number(row.conversion_id, row.touchpoint.touchpoint_id) for row in rows],
+            words={name: [str(getattr(row.touchpoint.arrival, name)) for row in rows] for name in scope.words},
         )
 
     def entries(self, scope: Scope) -> list[Entry]:

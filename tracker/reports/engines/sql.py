@@ -28,7 +28,7 @@ from tracker.db.schema import contacts, conversions, costs, deal_entries, links,
 from tracker.db.store import Tx
 from tracker.reports.catalogue import DIMENSION
 from tracker.reports.scans import WHOLE, Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
-from tracker.vocabulary import NOT_SET, Basis, Channel, ConversionKind, TouchKind
+from tracker.vocabulary import NOT_SET, Basis, ConversionKind, TouchKind
 
 WON = ConversionKind.DEAL_WON.value
 # Rows turned into columns at a time: fewer than the 700 new objects that wake Python's garbage collector.
@@ -84,6 +84,9 @@ class SqlEngine:
             table.deal_id,
             table.n,
             type_coerce(table.by_company, Integer),
+            type_coerce(table.lead_at, BigInteger),
+            type_coerce(table.deal_at, BigInteger),
+            type_coerce(table.last_win_at, BigInteger),
         )
         found: list[Conversion] = []
         for condition in concerns(scope):
@@ -100,8 +103,9 @@ class SqlEngine:
             table.touchpoint_id,
             type_coerce(table.touched_at, BigInteger),
             table.touch_day if scope.basis is Basis.TOUCH_COHORT else literal(""),
-            type_coerce(table.channel == Channel.DIRECT.value, Integer),
-            *(table[name] for name in scope.by),
+            table.scope,
+            table.tie,
+            *(table[name] for name in scope.words),
         ]
         found: list[list[Any]] = [[] for _ in columns]
         for condition in leads_to(scope):
@@ -109,7 +113,8 @@ class SqlEngine:
             for some in rows.partitions(FETCH):
                 for column, cells in zip(found, zip(*some, strict=True), strict=True):
                     column.extend(cells)
-        return Touches(found[0], found[1], found[2], found[3], found[4], found[5], tuple(found[6:]))
+        words = dict(zip(scope.words, found[7:], strict=True))
+        return Touches(found[0], found[1], found[2], found[3], found[4], found[5], found[6], words)
 
     def entries(self, scope: Scope) -> list[Entry]:
         """See reports/scans.py."""

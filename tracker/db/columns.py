@@ -1,0 +1,51 @@
+"""The kinds of columns that tables are made of: instants, words, running numbers, the flat dimensions of an arrival."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Dialect, Integer, Text, TypeDecorator
+
+from tracker.clock import from_ms, to_ms
+
+FLAT = (
+    "channel",
+    "source",
+    "medium",
+    "campaign",
+    "term",
+    "content",
+    "landing_page",
+    "referring_host",
+    "device",
+    "country",
+)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware datetime in Python, integer milliseconds since 1970 in the database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_ms(value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_ms(value)
+
+
+# Sorted and grouped text: bytewise order in every engine (an ICU-collated PostgreSQL would sort `_x a B`).
+Word = Text().with_variant(Text(collation="C"), "postgresql")
+# SQLite only numbers rows by itself for INTEGER.
+Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def one_of(column: str, words: type[Any]) -> CheckConstraint:
+    """A CHECK that a column holds one of an enumeration's words."""
+    listed = ", ".join(f"'{word.value}'" for word in words)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def arrival_columns() -> list[Column[Any]]:
+    """The dimensions that facts carry flat; reports scan and group by them and never join."""
+    return [Column(name, Word, nullable=False) for name in FLAT]
