@@ -25,7 +25,7 @@ def create_fits() -> None:
         "fits",
         sa.Column("site_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("fitted_at", tracker.db.columns.Instant(), nullable=False),
+        sa.Column("fitted_at", sa.BigInteger(), nullable=False),
         sa.Column("from_day", sa.Text(), nullable=False),
         sa.Column("to_day", sa.Text(), nullable=False),
         sa.Column("n_paths", sa.Integer(), nullable=False),
@@ -47,7 +47,7 @@ def create_policies() -> None:
         sa.Column("policy", sa.JSON(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
         sa.Column("saved_by", sa.Text(), nullable=False),
-        sa.Column("saved_at", tracker.db.columns.Instant(), nullable=False),
+        sa.Column("saved_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_policies_site_id_sites")),
         sa.PrimaryKeyConstraint("site_id", "version", name=op.f("pk_policies")),
     )
