@@ -47,6 +47,7 @@ MACROS = {
     "Channel": "channel_word",
     "Dimension": "dimension_word",
     "Model": "model_word",
+    "PathScope": "scope_word",
     "Basis": "basis_word",
     "DealStatus": "status_word",
     "EntryKind": "deal_change_word",
