@@ -79,7 +79,7 @@ def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Cr
     """Weigh the paths of a scope and share its conversions and ledgers over them."""
     conversions = engine.conversions(scope)
     entries = engine.entries(scope)
-    walked = _walked(scope, conversions, engine.touches(scope))
+    walked = walk(scope, conversions, engine.touches(scope))
     weighted, places = _weighed(query.terms, conversions, walked)
     wins = _wins(conversions, entries)
     counts = _share_counts(scope, conversions, weighted, places)
@@ -90,7 +90,7 @@ def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Cr
     return Credits(conversions, entries, walked, wins, counts, money)
 
 
-def _walked(scope: Scope, conversions: list[Conversion], found: Touches) -> Walked:
+def walk(scope: Scope, conversions: list[Conversion], found: Touches) -> Walked:
     """The touches in the order of conversions and paths; those of conversions that are not there are left out."""
     numbers = {one.conversion_id: i for i, one in enumerate(conversions)}
     owners = np.array([numbers.get(one, NOBODY) for one in found.conversion_ids], dtype=np.int64)
@@ -156,7 +156,7 @@ def _named(scope: Scope, found: Touches) -> Named:
 
 def _weighed(terms: Terms, conversions: list[Conversion], walked: Walked) -> tuple[Weighted, Ints]:
     """Every path with the weights that the terms give it, and per place the number of its touch."""
-    paths = _paths(terms, conversions, walked)
+    paths = ways(terms, conversions, walked)
     weights, rest = weigh_all(terms, paths)
     weighted = Weighted(paths.offsets, weights, walked.ties)
     if rest.any():
@@ -164,7 +164,7 @@ def _weighed(terms: Terms, conversions: list[Conversion], walked: Walked) -> tup
     return weighted, np.arange(len(weights), dtype=np.int64)
 
 
-def _paths(terms: Terms, conversions: list[Conversion], walked: Walked) -> Paths:
+def ways(terms: Terms, conversions: list[Conversion], walked: Walked) -> Paths:
     """The paths of the conversions as models see them."""
     converted = [one.converted_ms for one in conversions]
     closes = [one.converted_ms if one.kind == ConversionKind.DEAL_WON else None for one in conversions]
@@ -213,10 +213,10 @@ def _share_money(
     scope: Scope, entries: list[Entry], wins: Ints, weighted: Weighted, places: Ints, exchange: Exchange
 ) -> Lines:
     """Each ledger entry that counts, converted once and shared as the change of its deal's net."""
-    amounts = _converted(scope, entries, exchange)
+    amounts = in_currency(scope, entries, exchange)
     before, after = _nets(entries, amounts)
     counted = np.array(
-        [i for i, entry in enumerate(entries) if amounts[i] is not None and _counts(scope, entry)],
+        [i for i, entry in enumerate(entries) if amounts[i] is not None and is_counted(scope, entry)],
         dtype=np.int64,
     )
     # The place after the last path, which NOBODY (-1) names, weighs nothing.
@@ -227,16 +227,16 @@ def _share_money(
     return _lines(subjects, places[shares.touches], shares.shares, lost, exact([amounts[i] or 0 for i in lost]))
 
 
-def _counts(scope: Scope, entry: Entry) -> bool:
+def is_counted(scope: Scope, entry: Entry) -> bool:
     """Whether an entry is in the report: by its own day, or, in a cohort, whenever it was."""
     return scope.basis is not Basis.ACTIVITY or scope.has(entry.day)
 
 
-def _converted(scope: Scope, entries: list[Entry], exchange: Exchange) -> list[int | None]:
+def in_currency(scope: Scope, entries: list[Entry], exchange: Exchange) -> list[int | None]:
     """Per entry its amount in the report's currency; what has no rate is left out and told."""
     amounts = [exchange.convert(entry.amount_minor, entry.currency, entry.day) for entry in entries]
     for entry, amount in zip(entries, amounts, strict=True):
-        if amount is None and _counts(scope, entry):
+        if amount is None and is_counted(scope, entry):
             exchange.leave_out(entry.currency, revenue_minor=entry.amount_minor)
     return amounts
 
