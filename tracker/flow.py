@@ -13,7 +13,7 @@ from msgspec import structs
 from sqlalchemy import insert, select
 
 from tracker.access.sites import Site, settle_currency, site_by_id
-from tracker.attribution.attribute import attribute, deals_of
+from tracker.attribution.attribute import attribute, deals_of, with_siblings
 from tracker.calls.arrival import arrival_of
 from tracker.calls.record import Settled, Told, keep, settle, told_of
 from tracker.clock import parse_instant
@@ -271,6 +271,9 @@ def deal_said(
 
 def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> None:
     """Derive a deal from its history: its people, its ledger, its credit."""
+    deal_id = derive("deal", site.site_id, reference)
+    # Whose last win it was before may be others than whose it is after.
+    before = with_siblings(tx, {deal_id}) if credit else set()
     people = record(
         tx,
         site.site_id,
@@ -281,7 +284,7 @@ def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> 
     )
     refresh(tx, people, site.timezone)
     if credit:
-        attribute(tx, site.site_id, site.timezone, people, [derive("deal", site.site_id, reference)])
+        attribute(tx, site.site_id, site.timezone, people, before)
 
 
 def name_of(tx: Tx, site: Site, *, contact_id: str = "", email: str = "", crm_id: str = "") -> tuple[str, str]:

@@ -16,7 +16,7 @@ from tracker.rebuild import rebuild
 
 PAGES = ("/", "/pricing", "/?utm_source=google&utm_medium=cpc&gclid=A1", "/?utm_source=news&utm_medium=email")
 REFERRERS = ("", "https://www.google.com/", "https://note.com/x", "https://www.acme.example/")
-WHO = ("hana@kyoto.example", "ken@osaka.example", "mari@gmail.com")
+WHO = ("hana@kyoto.example", "ken@osaka.example", "mari@gmail.com", "aki@kyoto.example")
 
 minutes = st.integers(0, 600)
 page = st.tuples(st.just("page"), st.sampled_from("ab"), minutes, st.sampled_from(PAGES), st.sampled_from(REFERRERS))
@@ -34,6 +34,8 @@ deal = st.tuples(
         optional={
             "status": st.sampled_from(["open", "won", "lost"]),
             "amount": st.sampled_from(["100", "250.50"]),
+            "type": st.sampled_from(["new", "upsell"]),
+            "company_domain": st.sampled_from(["kyoto.example", "osaka.example", None]),
             "contacts": st.sampled_from(WHO).map(lambda email: [{"by": "email", "value": email}]),
         },
     ),
