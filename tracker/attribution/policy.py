@@ -5,8 +5,9 @@ read, never folded into the facts: so a policy can be tried on all history befor
 be asked for again. Stored by policies.py; the rules of the shipped channels are tracker/channels.
 """
 
-from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
+import re
+from collections.abc import Callable, Mapping, Sequence
+from fnmatch import translate
 from typing import Any
 
 import msgspec
@@ -42,7 +43,7 @@ RULE_FIELDS = (
 class ChannelRule(Struct, frozen=True):
     """The first rule whose patterns all match renames a touch's channel, or takes the touch off every path.
 
-    where    by field (RULE_FIELDS) a pattern: the whole text, any case, * for any characters
+    where    by field (RULE_FIELDS) a pattern: the whole text, A to Z in any case, * for any characters
     channel  the channel's name; empty: the touch is excluded
     """
 
@@ -163,20 +164,33 @@ def unfitted(model: Model, fit: Fit | None) -> str:
     return f"{model.value} has not been fitted on this site's paths: {why or 'run `minamoto fit` first'}"
 
 
-def channel_by(rules: Sequence[ChannelRule], values: Mapping[str, str]) -> str | None:
-    """The channel of a touch under a site's own rules; None: a rule excludes it.
+def namer(rules: Sequence[ChannelRule]) -> Callable[[Mapping[str, str]], str | None]:
+    """Who names the channels of touches under a site's own rules, from their words; None: a rule excludes the touch.
 
-    values  the touch's words by RULE_FIELDS
+    What it is called with are a touch's words by name: the fields that the rules look at, and `channel`.
     """
-    for rule in rules:
-        if all(fnmatchcase(values[name].lower(), plain(pattern)) for name, pattern in rule.where.items()):
-            return rule.channel or None
-    return values["channel"]
+    known = [
+        ([(name, matcher(pattern)) for name, pattern in rule.where.items()], rule.channel or None) for rule in rules
+    ]
+
+    def name(words: Mapping[str, str]) -> str | None:
+        for wanted, channel in known:
+            if all(pattern(words[field]) for field, pattern in wanted):
+                return channel
+        return words["channel"]
+
+    return name
 
 
-def plain(pattern: str) -> str:
-    """A pattern in which only * is special."""
-    return pattern.lower().replace("[", "[[]").replace("?", "[?]")
+def channel_by(rules: Sequence[ChannelRule], values: Mapping[str, str]) -> str | None:
+    """The channel of one touch; see `namer`."""
+    return namer(rules)(values)
+
+
+def matcher(pattern: str) -> Callable[[str], Any]:
+    """Whether a text is what a pattern means; only A to Z have no case, as databases have it everywhere."""
+    only_stars = pattern.replace("[", "[[]").replace("?", "[?]")
+    return re.compile(translate(only_stars), re.IGNORECASE | re.ASCII).match
 
 
 def fields_of(rules: Sequence[ChannelRule]) -> tuple[str, ...]:
