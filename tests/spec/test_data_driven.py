@@ -71,7 +71,8 @@ def test_each_channel_has_this_value_at_each_position(cells: Cells) -> None:
     found = shapley.totals_by_position(
         world.offsets, world.codes, world.converted, len(world.names), n_positions=len(expected)
     )
-    assert found.T == pytest.approx(np.array(expected), abs=1e-15)
+    by_position = found.T.tolist()
+    assert by_position == [pytest.approx(line, abs=1e-15) for line in expected]
 
 
 @pytest.mark.parametrize("cells", cases("Shapley of one path"))
