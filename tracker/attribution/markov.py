@@ -232,13 +232,13 @@ def walk_of(chain: Chain) -> Walk:
     )
 
 
-def removal_effects(chain: Chain) -> Floats:
+def removal_effects(chain: Chain, dense: int = DENSE, at_once: int = SWEPT) -> Floats:
     """By which share conversions fall when a channel is removed: n_channels numbers, 0 to 1.
 
     A channel that no path has has 0, one that no walk converts without has 1; without any conversion all are 0. A chain
     that looks back one touch forgets the rest: a channel only on paths that did not convert may lead where others did.
-    To about 1e-12: by one inverse for order 1 and for chains of up to 1,000 states, by sweeps of all channels at once
-    above.
+    To about 1e-12: by one inverse for order 1 and for chains of up to `dense` states; by sweeps above, of as many
+    channels together as `at_once` numbers hold.
     """
     effects = np.zeros(chain.n_channels)
     if not chain.n_converted:
@@ -246,10 +246,10 @@ def removal_effects(chain: Chain) -> Floats:
     walk = walk_of(chain)
     digits = digits_of(walk.states, chain.n_channels + 1, chain.order)
     seen = np.unique(digits[digits >= 0])
-    if chain.order == 1 or len(walk.states) <= DENSE:
+    if chain.order == 1 or len(walk.states) <= dense:
         effects[seen] = inverted(walk, digits, seen)
     else:
-        width = max(1, SWEPT // len(walk.states))
+        width = max(1, at_once // len(walk.states))
         for begin in range(0, len(seen), width):
             some = seen[begin : begin + width]
             effects[some] = swept(walk, digits, some, chain.n_channels + 1, chain.order)
