@@ -24,7 +24,7 @@ from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import ensure, head, upgrade
 from tracker.errors import MinamotoError
 from tracker.secret import secret_key
-from tracker.vocabulary import Basis, Dimension, Model, Role
+from tracker.vocabulary import Basis, Dimension, Model, PathScope, Role
 
 
 def example(*lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -307,17 +307,19 @@ def report() -> None:
 @click.option("--currency", help="Report currency; else the site's.")
 @click.option("--direct", help="last_resort (default) or counts: whether direct visits earn credit beside others.")
 @click.option("--lookback-days", help="Only touches at most this many days before the conversion.")
+@click.option("--scope", help=f"Whose touches count for a deal, one of {', '.join(PathScope)}; else as settled.")
+@click.option("--policy", help="As of this version of the site's attribution policy; else the one in force.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @example("minamoto report source --site KEY --from 2026-04-01 --to 2026-04-30 --by channel,campaign --format json")
 def report_source(form: str, key: str, **asked: str | None) -> None:
     """Visits, leads, deals, revenue and cost by source. JSON: {"rows": [...], "totals": {...}, "meta": {...}}."""
-    from tracker.reports.query import parse_query
+    from tracker.reports.asking import ask
     from tracker.reports.source import source_report
 
     names = {"from_day": "from", "to_day": "to"}
     args = {names.get(name, name): value for name, value in asked.items() if value is not None}
     with reading(store()) as tx:
-        query = parse_query(args, sites.find_site(tx, key))
+        query = ask(tx, args, sites.find_site(tx, key))
         table = source_report(tx, query, clock.now())
     if form == "json":
         click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=2))

@@ -16,8 +16,9 @@ from api.trust import Audience, audience
 from tracker.access.sites import Site
 from tracker.clock import local_day
 from tracker.db.store import Tx, reading
+from tracker.reports.asking import ask
 from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
-from tracker.reports.query import Query, parse_query
+from tracker.reports.query import Query
 from tracker.reports.source import Series, open_source, source_report
 from tracker.reports.table import UNATTRIBUTED, Figures, Meta, Table, to_number
 from tracker.vocabulary import Basis, Dimension, Model
@@ -25,7 +26,7 @@ from tracker.vocabulary import Basis, Dimension, Model
 TILES = ("visits", "new_leads", "sales", "revenue", "cost", "roas")
 CHARTED = tuple(metric.key for metric in METRICS if metric.unit is not Unit.RATIO and metric.key != "visitors")
 COMMON_CURRENCIES = ("JPY", "USD", "EUR")
-ASKED = ("by", "model", "basis", "currency", "direct", "lookback_days", "sort")
+ASKED = ("by", "model", "basis", "currency", "direct", "lookback_days", "scope", "policy", "sort")
 # The notes (catalogue.NOTES) that stand above the figures, because the figures lack something.
 WARNINGS = frozenset({"unconverted", "late_rates", "no_currency", "several_rules"})
 TEMPLATE_UNIT = {Unit.COUNT: "count", Unit.CREDIT: "count", Unit.MONEY: "money", Unit.RATIO: "ratio"}
@@ -121,7 +122,7 @@ def asked(tx: Tx, site: Site, today: str) -> tuple[str, Query]:
     word, from_day, to_day = period_of(tx, args, site.site_id, today)
     wanted = {name: args[name] for name in ASKED} | {"from": from_day, "to": to_day}
     wanted["order"] = request.args.get("dir", "")
-    return word, parse_query(wanted, site, today)
+    return word, ask(tx, wanted, site, today)
 
 
 @routes.get("/reports/source")

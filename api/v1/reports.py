@@ -12,7 +12,7 @@ from api.v1.fields import CONTROL, Args, Out
 from tracker.clock import local_day
 from tracker.db.store import reading
 from tracker.errors import Invalid
-from tracker.reports.query import parse_query
+from tracker.reports.asking import ask
 from tracker.reports.source import source_report
 
 FORMATS = ("json", "csv")
@@ -72,16 +72,32 @@ class ReportArgs(Args):
         max_length=40,
         pattern=CONTROL,
         examples=["last_resort"],
-        description="last_resort (when not given): direct touches earn only when nothing else is on the path; "
-        "counts: they earn like any other.",
+        description="last_resort: direct touches earn only when nothing else is on the path; "
+        "counts: they earn like any other. When not given, what the site's policy says.",
     )
     lookback_days: str | None = Field(
         None,
         max_length=40,
         pattern=CONTROL,
         examples=["90"],
-        description="Days before the conversion within which touches count; when not given 90 for leads and no limit "
-        "for money.",
+        description="Days before the conversion within which touches count; when not given what the site's policy "
+        "says: 90 for leads and no limit for money, if it says nothing else.",
+    )
+    scope: str | None = Field(
+        None,
+        max_length=40,
+        pattern=CONTROL,
+        examples=["deal"],
+        description="Whose touches count for a deal: contact, deal or company; when not given, what the site's policy "
+        "says.",
+    )
+    policy: str | None = Field(
+        None,
+        max_length=40,
+        pattern=CONTROL,
+        examples=["0"],
+        description="The version of the site's attribution policy to report as of: 0 is that of a new site; the one "
+        "in force when not given.",
     )
     sort: str | None = Field(
         None,
@@ -119,8 +135,8 @@ class SourceReport(Out):
         examples=[{"visits": 12, "revenue": "1500.00", "revenue_minor": 150000}],
     )
     meta: dict[str, Any] = Field(
-        description="The rule behind the numbers: model, basis, currency, period, direct, look-back, rule versions, "
-        "what could not be converted, notes.",
+        description="The rule behind the numbers: model, basis, currency, period, direct, look-back, versions of "
+        "rules, policy and fit, what could not be converted, notes.",
         examples=[{"model": "last_non_direct", "basis": "activity", "currency": "EUR"}],
     )
 
@@ -145,8 +161,8 @@ def get_source_report(args: ReportArgs) -> SourceReport | Response:
     if (args.format or "json") not in FORMATS:
         raise Invalid("use json or csv", field="format")
     asked = {name: value for name, value in request.args.items() if name not in OWN}
-    query = parse_query(asked, site, local_day(now, site.timezone))
     with reading(context.engine) as tx:
+        query = ask(tx, asked, site, local_day(now, site.timezone))
         table = source_report(tx, query, now)
     if args.format == "csv":
         name = f"source-{query.from_day}-{query.to_day}.csv"

@@ -45,6 +45,7 @@ def test_every_parameter_is_understood() -> None:
         "direct": "counts",
         "lookback_days": "30",
         "scope": "company",
+        "policy": "7",
         "sort": "campaign",
         "order": "desc",
     }

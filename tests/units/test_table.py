@@ -22,7 +22,7 @@ from tracker.reports.table import (
     shown,
     to_number,
 )
-from tracker.vocabulary import Basis, Dimension, Model
+from tracker.vocabulary import Basis, Dimension, Model, PathScope
 
 FIGURES = Figures(
     visits=1234,
@@ -51,6 +51,9 @@ def table(values: tuple[str, ...] = ("google", "spring"), currency: str | None =
         unconverted=(Unconverted("VND", -5, 7),),
         notes=(Note("unconverted", (("currencies", "VND"),)),),
         generated_at=datetime(2026, 11, 21, 12, tzinfo=UTC),
+        policy_version=3,
+        fit_version=2,
+        scope=PathScope.COMPANY,
     )
     rows = (Row(values, False, FIGURES), Row(("unattributed",) * 2, True, Figures()))
     return Table(columns_of(by), rows, FIGURES, meta)
@@ -92,7 +95,10 @@ def test_json_has_rows_totals_and_the_rule_they_carry() -> None:
         "direct": "last_resort",
         "lookback_days": None,
         "timezone": "Asia/Tokyo",
+        "scope": "company",
         "rules_versions": ["2026-11-01"],
+        "policy_version": 3,
+        "fit_version": 2,
         "unconverted": [{"currency": "VND", "revenue": "-5", "revenue_minor": -5, "cost": "7", "cost_minor": 7}],
         "notes": [
             {
@@ -176,7 +182,10 @@ def test_the_terminal_gets_columns_totals_and_no_control_characters() -> None:
 
 def test_the_terminal_says_by_which_rule_the_numbers_came() -> None:
     assert table().to_text().splitlines()[-2:] == [
-        "2026-04-01 to 2026-04-30 (Asia/Tokyo), model linear, basis activity, direct last_resort, currency EUR",
+        (
+            "2026-04-01 to 2026-04-30 (Asia/Tokyo), model linear, basis activity, direct last_resort, currency EUR, "
+            "policy 3, fit 2"
+        ),
         "- Amounts in VND have no exchange rate and stand apart; they are in no figure.",
     ]
 

@@ -1,6 +1,7 @@
 """(pure) What a report is asked: checked once, here, and frozen.
 
-The API, the pages and the command line all come through `parse_query`; nothing below it checks again.
+The API, the pages and the command line all come through `parse_query` (by asking.ask, which knows the site's policy);
+nothing below it checks again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,6 +28,7 @@ PARAMETERS = (
     "direct",
     "lookback_days",
     "scope",
+    "policy",
     "sort",
     "order",
 )
@@ -78,6 +80,11 @@ class Query:
     fit: Fit | None = None
 
     @property
+    def learns(self) -> bool:
+        """Whether the model was fitted on the site's own paths."""
+        return self.model in {Model.MARKOV, Model.HAZARD}
+
+    @property
     def terms(self) -> Terms:
         """What the model is told; raises Invalid(field="model") where it was never fitted."""
         return terms_of(
@@ -101,7 +108,8 @@ def parse_query(
 ) -> Query:
     """A query from a request's parameters (PARAMETERS; empty ones count as not given); raises Invalid(field=…).
 
-    today  the site's day now: the period is the last 30 days up to it where none is given
+    today   the site's day now: the period is the last 30 days up to it where none is given
+    policy  the one in force, or that of the version that the parameter `policy` names
     """
     given = {name: value.strip() for name, value in args.items() if value.strip()}
     for name in given:

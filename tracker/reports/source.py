@@ -259,6 +259,9 @@ def meta_of(
         unconverted=exchange.unconverted,
         notes=tuple(notes),
         generated_at=now,
+        policy_version=query.policy_version,
+        scope=query.terms.scope,
+        fit_version=query.fit.version if query.fit is not None and query.learns else None,
     )
 
 

@@ -22,7 +22,7 @@ from tracker.clock import format_instant
 from tracker.money import plain
 from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC, METRICS, NOTES, Unit
 from tracker.reports.exchange import Unconverted
-from tracker.vocabulary import Basis, Channel, Dimension, Model
+from tracker.vocabulary import Basis, Channel, Dimension, Model, PathScope
 
 Number = int | float | str | None
 # What spreadsheets begin a formula with, full-width forms (which Japanese ones accept) and white space before it too.
@@ -102,7 +102,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """The rule that the numbers carry."""
+    """The rule that the numbers carry. `fit_version` is of a model that learns."""
 
     model: Model
     basis: Basis
@@ -117,13 +117,17 @@ class Meta:
     unconverted: tuple[Unconverted, ...]
     notes: tuple[Note, ...]
     generated_at: datetime
+    policy_version: int = 0
+    fit_version: int | None = None
+    scope: PathScope = PathScope.DEAL
 
     def to_text(self) -> str:
         """As lines for the terminal: one of words, one per note."""
         days = "" if self.lookback_days is None else f", look-back {self.lookback_days} days"
         rule = (
             f"{self.from_day} to {self.to_day} ({self.timezone}), model {self.model.value}, basis {self.basis.value}, "
-            f"direct {self.direct.value}{days}, currency {self.currency or '–'}"
+            f"direct {self.direct.value}{days}, currency {self.currency or '–'}, policy {self.policy_version}"
+            f"{'' if self.fit_version is None else f', fit {self.fit_version}'}"
         )
         return "\n".join([rule, *(f"- {note.text()}" for note in self.notes)])
 
@@ -139,7 +143,10 @@ class Meta:
             "direct": self.direct.value,
             "lookback_days": self.lookback_days,
             "timezone": self.timezone,
+            "scope": self.scope.value,
             "rules_versions": list(self.rules_versions),
+            "policy_version": self.policy_version,
+            "fit_version": self.fit_version,
             "unconverted": [
                 {
                     "currency": one.currency,
