@@ -14,6 +14,7 @@ from sqlalchemy import Column, Table, and_, delete, func, insert, select
 from tracker import flow
 from tracker.access.sites import Site, all_sites
 from tracker.attribution.attribute import attribute
+from tracker.attribution.recredited import tell_all
 from tracker.clock import parse_instant
 from tracker.costs.load import reclassify
 from tracker.db.schema import (
@@ -105,15 +106,16 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
     for site in sites:
         people = tx.execute(select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id)).scalars().all()
         for some in chunks(people):
-            attribute(tx, site.site_id, site.timezone, some)
+            attribute(tx, site.site_id, site.timezone, some, anew=True)
         alone = tx.execute(select(deals.c.deal_id).where(deals.c.site_id == site.site_id)).scalars().all()
         for some in chunks(alone):
-            attribute(tx, site.site_id, site.timezone, (), some)
+            attribute(tx, site.site_id, site.timezone, (), some, anew=True)
         told = tx.execute(
             select(calls.c.call_id).where(calls.c.site_id == site.site_id, calls.c.contact_id.is_(None))
         ).scalars()
         for some in chunks(told.all()):
-            attribute(tx, site.site_id, site.timezone, (), call_ids=some)
+            attribute(tx, site.site_id, site.timezone, (), call_ids=some, anew=True)
+        tell_all(tx, site.site_id)
     return done
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, insert, or_, select
 
 from tracker.attribution.path import Touch, path_of
+from tracker.attribution.recredited import tell
 from tracker.attribution.touches import SCOPES
 from tracker.clock import local_day
 from tracker.db.columns import FLAT
@@ -36,6 +37,8 @@ from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, DealType
 
 # Deals with a customer who has bought before.
 UPSELLS = (DealType.UPSELL.value, DealType.CROSS_SELL.value, DealType.RENEWAL.value)
+
+Row = dict[str, Any]
 
 # What a path takes of a touchpoint.
 PATH_COLUMNS = ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT)
@@ -71,10 +74,16 @@ def attribute(
     contact_ids: Iterable[str],
     deal_ids: Iterable[str] = (),
     call_ids: Iterable[str] = (),
+    *,
+    anew: bool = False,
 ) -> None:
     """Derive anew the conversions and paths of these contacts, of these deals, and of the deals the contacts are on.
 
+    Writes and marks (recredited.py) those alone that are others than they were.
+
+    deal_ids  their ledgers may have been written anew, too
     call_ids  calls of which some are nobody's: these are derived, too
+    anew      everything is being derived: nothing is there yet, and the caller marks it all
     """
     people = sorted(set(contact_ids))
     deal_ids = set(deal_ids)
@@ -85,7 +94,15 @@ def attribute(
     found = [conversion for some in chunks(people) for conversion in of_contacts(tx, some)]
     found += [conversion for some in chunks(call_ids) for conversion in of_strangers(tx, some)]
     found += [conversion for some in chunks(sorted(concerned)) for conversion in of_deals(tx, site_id, some)]
-    store(tx, site_id, timezone, found, people, sorted(concerned))
+    rows, path_rows = rows_of(tx, site_id, timezone, found, people)
+    if anew:
+        write(tx, rows, path_rows)
+        return
+    gone = forget(tx, people, sorted(concerned), keep=set(rows))
+    others = changed(tx, rows, path_rows)
+    write(tx, {one: rows[one] for one in others}, {one: path_rows[one] for one in others})
+    won = {derive("deal_won", deal_id) for deal_id in deal_ids}
+    tell(tx, site_id, [*gone, *others, *won.intersection(rows)])
 
 
 def hold(tx: Tx, site_id: int, people: Sequence[str], deal_ids: set[str]) -> set[str]:
@@ -375,15 +392,10 @@ def touches_of_strangers(tx: Tx, call_ids: Sequence[str]) -> dict[str, list[Mapp
     return found
 
 
-def store(
-    tx: Tx,
-    site_id: int,
-    timezone: str,
-    found: Sequence[Conversion],
-    people: Sequence[str],
-    deal_ids: Sequence[str],
-) -> None:
-    """Replace the conversions and paths of these contacts and deals by those found."""
+def rows_of(
+    tx: Tx, site_id: int, timezone: str, found: Sequence[Conversion], people: Sequence[str]
+) -> tuple[dict[str, Row], dict[str, list[Row]]]:
+    """The rows of these conversions and of their paths, by conversion."""
     everybody = sorted(
         {person for conversion in found for person in (*conversion.people, *conversion.colleagues)} | set(people)
     )
@@ -399,26 +411,44 @@ def store(
             )
         )
     }
-    rows, path_rows = [], []
+    rows: dict[str, Row] = {}
+    path_rows: dict[str, list[Row]] = {}
     for conversion in found:
         oldest = min((leads[person] for person in conversion.people if person in leads), default=None)
         row = conversion_row(conversion, site_id, timezone, oldest)
-        rows.append(row)
         scopes = {person: int(oldest is not None and person != oldest[1]) for person in conversion.people}
         scopes |= dict.fromkeys(conversion.colleagues, SCOPES.index(PathScope.COMPANY))
         own = [(touch, scope) for person, scope in scopes.items() for touch in touches.get(person, ())]
         alone = [(touch, 0) for touch in strangers.get(conversion.conversion_id, ())]
-        path_rows += rows_of_path(row, own or alone)
-    forget(tx, people, deal_ids, keep={conversion.conversion_id for conversion in found})
-    upsert(tx, conversions, rows)
-    for some in chunks([row["conversion_id"] for row in rows]):
+        rows[conversion.conversion_id] = row
+        path_rows[conversion.conversion_id] = rows_of_path(row, own or alone)
+    return rows, path_rows
+
+
+def changed(tx: Tx, rows: Mapping[str, Row], path_rows: Mapping[str, list[Row]]) -> list[str]:
+    """Those of these conversions that are stored otherwise, or not at all."""
+    known: dict[str, Row] = {}
+    walked: dict[str, list[Row]] = {one: [] for one in rows}
+    for some in chunks(rows):
+        for row in tx.execute(select(conversions).where(conversions.c.conversion_id.in_(some))).mappings():
+            known[row["conversion_id"]] = dict(row)
+        told = select(paths).where(paths.c.conversion_id.in_(some)).order_by(paths.c.conversion_id, paths.c.position)
+        for row in tx.execute(told).mappings():
+            walked[row["conversion_id"]].append(dict(row))
+    return [one for one in rows if known.get(one) != rows[one] or walked[one] != path_rows[one]]
+
+
+def write(tx: Tx, rows: Mapping[str, Row], path_rows: Mapping[str, list[Row]]) -> None:
+    """Replace these conversions and their paths."""
+    upsert(tx, conversions, list(rows.values()))
+    for some in chunks(rows):
         tx.execute(delete(paths).where(paths.c.conversion_id.in_(some)))
-    if path_rows:
-        tx.execute(insert(paths), path_rows)
+    if new := [row for own in path_rows.values() for row in own]:
+        tx.execute(insert(paths), new)
 
 
-def forget(tx: Tx, people: Sequence[str], deal_ids: Sequence[str], keep: set[str]) -> None:
-    """Take away the conversions of these contacts and deals that are no more."""
+def forget(tx: Tx, people: Sequence[str], deal_ids: Sequence[str], keep: set[str]) -> list[str]:
+    """Take away the conversions of these contacts and deals that are no more; give them."""
     gone: list[str] = []
     for column, ids in ((conversions.c.contact_id, people), (conversions.c.deal_id, deal_ids)):
         for some in chunks(ids):
@@ -427,6 +457,7 @@ def forget(tx: Tx, people: Sequence[str], deal_ids: Sequence[str], keep: set[str
     for some in chunks(gone):
         tx.execute(delete(paths).where(paths.c.conversion_id.in_(some)))
         tx.execute(delete(conversions).where(conversions.c.conversion_id.in_(some)))
+    return gone
 
 
 def conversion_row(

@@ -562,8 +562,7 @@ paths = Table(
 recredited = Table(
     "recredited",
     metadata,
-    Column("conversion_id", Text, primary_key=True),  # empty: everything was derived anew
-    Column("site_id", Integer, nullable=False),
-    Column("revision", BigInteger, nullable=False),  # PostgreSQL: the transaction's number; SQLite: a running one
-    Index(None, "site_id", "revision"),
+    Column("site_id", Integer, primary_key=True),
+    Column("revision", BigInteger, primary_key=True),  # PostgreSQL: the transaction's number; SQLite: a running one
+    Column("conversion_id", Text, primary_key=True),  # empty: everything of the site was derived anew
 )

@@ -12,12 +12,11 @@ down_revision = "0002"
 def create_recredited() -> None:
     op.create_table(
         "recredited",
-        sa.Column("conversion_id", sa.Text(), nullable=False),
         sa.Column("site_id", sa.Integer(), nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("conversion_id", name=op.f("pk_recredited")),
+        sa.Column("conversion_id", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("site_id", "revision", "conversion_id", name=op.f("pk_recredited")),
     )
-    op.create_index(op.f("ix_recredited_site_id_revision"), "recredited", ["site_id", "revision"], unique=False)
 
 
 def create_fits() -> None:
