@@ -159,6 +159,7 @@ class Model(StrEnum):
     INVERSE_J = "inverse_j"
     CUSTOM = "custom"
     MARKOV = "markov"
+    SHAPLEY = "shapley"
     HAZARD = "hazard"
 
 

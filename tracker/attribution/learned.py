@@ -1,41 +1,52 @@
-"""(pure) Weights of the models that were fitted on a site's own paths: removal effects, and a hazard with its baseline.
+"""(pure) Weights of the data-driven models: removal effects, Shapley, and a hazard with its baseline.
 
 What was learned is frozen in the terms; so a deal's credit changes only through its own path or through a new fit.
+Shapley's closed form needs no fit.
 """
 
 import numpy as np
 
+from tracker.attribution import shapley as coalitions
 from tracker.attribution.decay import left, left_all
+from tracker.attribution.ragged import occurrences, occurrences_all
 from tracker.attribution.terms import SCALE, Terms
 from tracker.attribution.touches import Ints, Paths, Way
-
-# Places of the table in which the channels of some paths are counted at a time.
-BLOCK = 1 << 22
 
 
 def markov(way: Way, terms: Terms) -> list[int]:
     """The removal effect of each touch's channel, shared equally by the touches of that channel on the path."""
-    channels = [touch.channel for touch in way.touches]
-    return [terms.effects.get(name, 0) // channels.count(name) for name in channels]
+    names, codes = codes_of(way)
+    times = occurrences(codes)
+    return [rounded(terms.effects.get(names[code], 0), each) for code, each in zip(codes, times, strict=True)]
 
 
 def markov_all(paths: Paths, terms: Terms) -> Ints:
     """`markov` for many paths."""
     effects = np.array([terms.effects.get(name, 0) for name in paths.names] or [0], dtype=np.int64)
-    return np.asarray(effects[paths.channels] // repeats(paths), dtype=np.int64)
+    times = occurrences_all(paths.offsets, paths.channels)
+    return np.asarray((2 * effects[paths.channels] + times) // (2 * times), dtype=np.int64)
 
 
-def repeats(paths: Paths) -> Ints:
-    """Per touch: how many touches of its channel are on its path."""
-    n_names = max(1, len(paths.names))
-    found = np.zeros(len(paths.channels), dtype=np.int64)
-    step = max(1, BLOCK // n_names)
-    for begin in range(0, len(paths), step):
-        bounds = paths.offsets[begin : begin + step + 1]
-        first, end = int(bounds[0]), int(bounds[-1])
-        cells = np.repeat(np.arange(len(bounds) - 1), np.diff(bounds)) * n_names + paths.channels[first:end]
-        found[first:end] = np.bincount(cells, minlength=1)[cells]
-    return found
+def rounded(effect: int, n: int) -> int:
+    """One of n equal parts of an effect, to the nearest whole number, halves up."""
+    return (2 * effect + n) // (2 * n)
+
+
+def shapley(way: Way, terms: Terms) -> list[int]:
+    """The same to each distinct channel on the path, shared equally by its touches."""
+    return coalitions.weights(codes_of(way)[1])
+
+
+def shapley_all(paths: Paths, terms: Terms) -> Ints:
+    """`shapley` for many paths."""
+    return coalitions.weights_all(paths.offsets, paths.channels)
+
+
+def codes_of(way: Way) -> tuple[list[str], list[int]]:
+    """The channels of a path, and per touch the number of its own."""
+    places: dict[str, int] = {}
+    codes = [places.setdefault(touch.channel, len(places)) for touch in way.touches]
+    return list(places), codes
 
 
 def hazard(way: Way, terms: Terms) -> list[int]:

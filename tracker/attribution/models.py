@@ -131,6 +131,14 @@ MODELS: dict[Model, AttributionModel] = {
             Family.DATA_DRIVEN,
         ),
         AttributionModel(
+            Model.SHAPLEY,
+            "Shapley",
+            "the same to each distinct channel on the path",
+            learned.shapley,
+            learned.shapley_all,
+            Family.DATA_DRIVEN,
+        ),
+        AttributionModel(
             Model.HAZARD,
             "Hazard with baseline",
             "by the fitted effects at the conversion, beside a baseline",
