@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tracker.attribution.attribute import colleagues, touches_of
+from tracker.attribution.models import MODELS
 from tracker.attribution.policy import RULE_FIELDS, ChannelRule, Policy, channel_by
 from tracker.attribution.touches import ALWAYS_MS, SCOPES, Way
 from tracker.attribution.touches import Touch as WayTouch
@@ -341,3 +342,12 @@ def people_of(
         if one in shown
     )
     return people, whose
+
+
+def models_asked(text: str | None) -> tuple[Model, ...]:
+    """The models that a text names, separated by commas; all there are without one. Raises Invalid(field="model")."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    unknown = next((name for name in names if name not in MODELS), None)
+    if unknown is not None:
+        raise Invalid(f"{unknown[:40]!r} is no model; use {', '.join(MODELS)}", field="model")
+    return tuple(Model(name) for name in dict.fromkeys(names)) or tuple(MODELS)
