@@ -4,7 +4,7 @@ The same question as the report's, so the conversions of all pages add up to the
 revenue.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -63,6 +63,36 @@ class Which:
     def is_move(self) -> bool:
         """Whether a transition or a part of the flow is meant."""
         return self.is_start or self.is_end or self.before is not None or self.after is not None
+
+
+WHICH = ("path", "unattributed", "value", "part", "touches", "days", "before", "after", "start", "end", "step")
+
+
+def parse_which(args: Mapping[str, str]) -> Which:
+    """The figure that a request's parameters (WHICH) mean; raises Invalid(field=…)."""
+    part = args.get("part") or Part.ANY.value
+    if part not in set(Part):
+        raise Invalid(f"{part[:40]!r} is no part; use {', '.join(Part)}", field="part")
+
+    def number(name: str) -> int | None:
+        text = args.get(name, "").strip()
+        if text and not (text.isascii() and text.isdigit() and len(text) < 8):
+            raise Invalid(f"{text[:40]!r} is no number", field=name)
+        return int(text) if text else None
+
+    return Which(
+        path=args.get("path") or None,
+        is_unattributed=args.get("unattributed", "") in {"1", "true"},
+        value=args.get("value"),
+        part=Part(part),
+        touches=number("touches"),
+        days=number("days"),
+        before=args.get("before"),
+        after=args.get("after"),
+        is_start=args.get("start", "") in {"1", "true"},
+        is_end=args.get("end", "") in {"1", "true"},
+        step=number("step"),
+    )
 
 
 @dataclass(frozen=True, slots=True)

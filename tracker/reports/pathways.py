@@ -14,13 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracker.access.sites import Site
 from tracker.attribution.credit import exact
+from tracker.attribution.policies import policy_in_force
 from tracker.attribution.policy import SHIPPED, Policy
 from tracker.attribution.standing import eligible_all
 from tracker.attribution.terms import DirectPolicy, Fit
 from tracker.attribution.touches import Ints
 from tracker.clock import parse_day, to_ms
+from tracker.db.store import Tx
 from tracker.errors import Invalid
+from tracker.reports.asking import POLICY, version_of
 from tracker.reports.crediting import in_currency, is_counted, walk, ways
 from tracker.reports.exchange import Exchange, Unconverted
 from tracker.reports.pathtables import (
@@ -112,6 +116,13 @@ def parse_asked(
         _number(given, "values", VALUES, MOST_VALUES),
         _number(given, "steps", STEPS, MOST_STEPS),
     )
+
+
+def ask_paths(tx: Tx, args: Mapping[str, str], site: Site, today: str | None = None) -> Asked:
+    """A question under the site's policy, or the version that `policy` names; raises Invalid, NotFound."""
+    version, policy = policy_in_force(tx, site.site_id, version_of(args.get(POLICY, "")))
+    own = {name: value for name, value in args.items() if name != POLICY}
+    return parse_asked(own, site, today, policy=policy, policy_version=version)
 
 
 def _one_of(given: Mapping[str, str], name: str, words: Sequence[str]) -> str:
