@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import permutations
 
@@ -15,6 +15,7 @@ from sqlalchemy import delete
 from tests.facts import SITE_ID, store_facts
 from tracker.attribution.credit import MICRO, rest_tie
 from tracker.attribution.models import weigh
+from tracker.attribution.policy import ChannelRule, Policy
 from tracker.attribution.terms import SCALE, DirectPolicy, Fit, Hazard
 from tracker.attribution.touches import DAY_MS, Touch, Way
 from tracker.clock import to_ms
@@ -125,6 +126,19 @@ def add_conversion(draw: st.DrawFn, facts: Facts, i: int, kind: ConversionKind, 
     facts.paths.extend(PathRow(one.conversion_id, position, touch) for position, touch in enumerate(earlier))
 
 
+# What LIKE and patterns of files would take for more than it is, letters whose case only some know, and what all match.
+RULES = st.builds(
+    ChannelRule,
+    st.dictionaries(
+        st.sampled_from(["channel", "source", "campaign", "term", "device"]),
+        st.sampled_from(["*", "b", "_*", "%", "A*", "*É", "é", "?", "[a-z]", "\\*", "(not set)", "*i*", "Paid_search"]),
+        min_size=1,
+        max_size=2,
+    ),
+    st.sampled_from(["", "brand", "email", "direct"]),
+)
+POLICIES = st.builds(Policy, rules=st.lists(RULES, max_size=3).map(tuple))
+
 PERIODS = st.tuples(DAYS, DAYS).map(sorted)
 QUERIES = st.builds(
     lambda period, **asked: Query(SITE_ID, "UTC", period[0], period[1], fit=FIT, **asked),
@@ -137,6 +151,7 @@ QUERIES = st.builds(
     lookback_days=st.sampled_from([None, 3]),
     sort=st.sampled_from(["revenue", "visits", "roi", "new_leads"]),
     descending=st.booleans(),
+    policy=POLICIES,
 )
 
 
@@ -154,7 +169,7 @@ def stored(store: Store, facts: Facts) -> Iterator[Tx]:
 @unhurried
 @given(facts=worlds(), query=QUERIES, bucket=st.sampled_from([WHOLE, MONTH, DAY]))
 def test_the_engines_scan_alike(store: Store, facts: Facts, query: Query, bucket: int) -> None:
-    scope = Scope(SITE_ID, query.basis, query.from_day, query.to_day, query.by, bucket)
+    scope = Scope(SITE_ID, query.basis, query.from_day, query.to_day, query.by, bucket, query.policy.rules)
     lists = MemoryEngine(facts)
     with stored(store, facts) as tx:
         tables = SqlEngine(tx)
@@ -242,13 +257,46 @@ def way_of(query: Query, one: Conversion, path: list[Touchpoint]) -> Way:
     moments = [
         moment if moment is None or moment <= one.converted_ms else None for moment in (one.lead_ms, one.deal_ms)
     ]
+    names = [own_channel(touch.arrival, query) for touch in path]
     return Way(
-        [Touch(touch.touchpoint_id, touch.occurred_ms, touch.arrival.channel) for touch in path],
+        [
+            Touch(touch.touchpoint_id, touch.occurred_ms, name or touch.arrival.channel, is_excluded=name is None)
+            for touch, name in zip(path, names, strict=True)
+        ],
         one.converted_ms,
         query.terms.earliest_ms(one.kind, one.converted_ms, one.last_win_ms),
         *moments,
         closes_ms,
     )
+
+
+def own_channel(arrival: Arrival, query: Query) -> str | None:
+    """The channel of an arrival under the site's own rules, one character after the other; None: excluded."""
+    for rule in query.policy.rules:
+        if all(is_meant(pattern, getattr(arrival, name)) for name, pattern in rule.where.items()):
+            return rule.channel or None
+    return arrival.channel
+
+
+def is_meant(pattern: str, text: str) -> bool:
+    """Whether a text is what a pattern means, by trying every place for what stands behind a star."""
+    if pattern.startswith("*"):
+        return any(is_meant(pattern[1:], text[place:]) for place in range(len(text) + 1))
+    if not pattern or not text:
+        return pattern == text
+    small = [one.lower() if one.isascii() else one for one in (pattern[0], text[0])]
+    return small[0] == small[1] and is_meant(pattern[1:], text[1:])
+
+
+def renamed(arrival: Arrival, query: Query) -> Arrival:
+    """An arrival under the site's own channel; one that is excluded keeps its own."""
+    return replace(arrival, channel=own_channel(arrival, query) or arrival.channel)
+
+
+def renamed_costs(facts: Facts, query: Query) -> list[CostRow]:
+    """The costs under the site's own channels, by what costs know."""
+    unknown = dict.fromkeys(("term", "content", "landing_page", "referring_host", "device", "country"), NOT_SET)
+    return [replace(cost, arrival=renamed(replace(cost.arrival, **unknown), query)) for cost in facts.costs]
 
 
 def plain_figures(facts: Facts, query: Query) -> dict[tuple[str, ...] | None, dict[str, int]]:
@@ -260,12 +308,14 @@ def plain_figures(facts: Facts, query: Query) -> dict[tuple[str, ...] | None, di
         rows.setdefault(values, {})
         rows[values][column] = rows[values].get(column, 0) + amount
 
-    for count in MemoryEngine(facts).visits(scope).rows:
+    touches = [replace(touch, arrival=renamed(touch.arrival, query)) for touch in facts.touchpoints]
+    for count in MemoryEngine(Facts(touches, facts.links)).visits(replace(scope, rules=())).rows:
         add(count.values, "visits", count.n_visits)
         add(count.values, "visitors", count.n_visitors)
     for credit in plain_credits(facts, query):
-        add(values_of(credit.touch.arrival, query.by) if credit.touch else None, credit.column, credit.amount)
-    for cost in facts.costs:
+        arrival = renamed(credit.touch.arrival, query) if credit.touch else None
+        add(values_of(arrival, query.by) if arrival else None, credit.column, credit.amount)
+    for cost in renamed_costs(facts, query):
         amount = Exchange(query.currency).convert(cost.amount_minor, cost.currency, cost.day)
         if scope.has(cost.day) and amount is not None:
             known = [DIMENSION[name].has_cost for name in query.by]

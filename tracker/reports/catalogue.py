@@ -163,6 +163,7 @@ DIMENSIONS = (
     ),
 )
 DIMENSION = {entry.key: entry for entry in DIMENSIONS}
+COST_WORDS = frozenset(entry.key.value for entry in DIMENSIONS if entry.has_cost)
 
 BASES = {
     Basis.ACTIVITY: message("By activity: every figure on its own day."),

@@ -7,7 +7,7 @@ first, a page at a time; a page goes on after the last row's key.
 import base64
 import binascii
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,8 +22,9 @@ from tracker.db.store import Tx
 from tracker.db.writes import chunks
 from tracker.errors import Invalid
 from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC, Unit
-from tracker.reports.crediting import NOBODY, Credits, Lines, credit
-from tracker.reports.engines.sql import SqlEngine, visits_of
+from tracker.reports.columns import NOBODY
+from tracker.reports.crediting import Credits, Lines, credit
+from tracker.reports.engines.sql import SqlEngine, channel_of, visits_of
 from tracker.reports.exchange import Exchange
 from tracker.reports.query import Query
 from tracker.reports.source import scope_of
@@ -168,7 +169,11 @@ def visit_rows(tx: Tx, query: Query, metric: str, values: Values, after: list[An
         return Rows((), 0, 0, None)
     _, found = visits_of(scope_of(query))
     table = touchpoints.c
-    found = found.where(*(table[name] == value for name, value in zip(query.by, values, strict=False)))
+    words: dict[str, ColumnElement[Any]] = {
+        **dict(table.items()),
+        "channel": channel_of(query.policy.rules, touchpoints).label("channel"),
+    }
+    found = found.where(*(words[name] == value for name, value in zip(query.by, values, strict=False)))
     counted = func.count(table.visitor_no.distinct()) if metric == "visitors" else func.count()
     n_rows, figure = tx.execute(found.add_columns(func.count(), counted)).one()
     key = (table.day, table.occurred_at, table.touchpoint_id)
@@ -177,7 +182,7 @@ def visit_rows(tx: Tx, query: Query, metric: str, values: Values, after: list[An
             raise wrong_cursor()
         before = (after[0], from_ms(after[1]), after[2])
         found = found.where(table.day <= after[0], tuple_(*key) < before)
-    columns = (table[name] for name in VISIT_COLUMNS)
+    columns = (words[name] for name in VISIT_COLUMNS)
     page = tx.execute(
         found.add_columns(*key, table.visitor_no, visitors.c.visitor_id, *columns)
         .join(visitors, visitors.c.visitor_no == table.visitor_no)
@@ -340,11 +345,15 @@ def cost_rows(tx: Tx, query: Query, values: Values, after: list[Any], limit: int
     if values is None:
         return Rows((), 0, 0, None)
     table = costs.c
+    words: dict[str, ColumnElement[Any]] = {
+        **dict(table.items()),
+        "channel": channel_of(query.policy.rules, costs).label("channel"),
+    }
     rows = tx.execute(
-        select(*(table[name] for name in COST_COLUMNS)).where(
+        select(*(words[name] for name in COST_COLUMNS)).where(
             table.site_id == query.site_id,
             table.day.between(query.from_day, query.to_day),
-            *(costs_with(name, value) for name, value in zip(query.by, values, strict=False)),
+            *(costs_with(words, name, value) for name, value in zip(query.by, values, strict=False)),
         )
     )
     exchange = Exchange(query.currency)
@@ -360,10 +369,10 @@ def cost_rows(tx: Tx, query: Query, values: Values, after: list[Any], limit: int
 COST_COLUMNS = [name for name in CostBehind.__dataclass_fields__ if name != "credit_minor"]
 
 
-def costs_with(name: Dimension, value: str) -> ColumnElement[bool]:
+def costs_with(words: Mapping[str, ColumnElement[Any]], name: Dimension, value: str) -> ColumnElement[bool]:
     """The costs that stand in the row of a value; all, or none, where costs do not know the dimension."""
     if DIMENSION[name].has_cost:
-        return costs.c[name] == value
+        return words[name] == value
     return true() if value == NOT_SET else false()
 
 

@@ -4,11 +4,11 @@ An engine only filters, groups and counts. It weighs no path and converts no mon
 engine alike, in reports/crediting.py. Instants are milliseconds since 1970 here, for NumPy's sake.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from tracker.attribution.policy import ChannelRule, fields_of
+from tracker.attribution.policy import ChannelRule, fields_of, namer
 from tracker.vocabulary import Basis, Dimension
 
 # How many characters of a day name its bucket.
@@ -20,7 +20,8 @@ class Scope:
     """Which facts a report is about. Days are in the site's zone, both inclusive.
 
     bucket  WHOLE, MONTH or DAY: what a series cuts the period into
-    rules   the site's own channel rules; engines give the words that these look at, and do not apply them
+    rules   the site's own channel rules. Engines name visits and costs by them; of touches they give the words that the
+            rules look at, for whoever weighs them
     """
 
     site_id: int
@@ -36,6 +37,25 @@ class Scope:
         """The flat words of a touch that the report needs: its dimensions, the channel, what the rules look at."""
         named = [name.value for name in self.by]
         return tuple(dict.fromkeys([*named, "channel", *fields_of(self.rules)]))
+
+    @property
+    def grouped(self) -> tuple[str, ...]:
+        """The flat words by which visits and costs are grouped before `naming` makes the values of them."""
+        return self.words if self.rules and Dimension.CHANNEL in self.by else tuple(name.value for name in self.by)
+
+    def naming(self) -> Callable[[Sequence[str]], tuple[str, ...]]:
+        """What makes of a combination of `grouped` its values: its channel is the site's own, unless it is excluded."""
+        words = self.grouped
+        places = [words.index(name.value) for name in self.by]
+        if not self.rules or Dimension.CHANNEL not in self.by:
+            return tuple
+        name, at = namer(self.rules), words.index("channel")
+
+        def named(combination: Sequence[str]) -> tuple[str, ...]:
+            channel = name(dict(zip(words, combination, strict=True))) or combination[at]
+            return tuple(channel if place == at else combination[place] for place in places)
+
+        return named
 
     def has(self, day: str | None) -> bool:
         """Whether a day is in the period."""

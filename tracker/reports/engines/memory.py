@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from tracker.money import tie_number
-from tracker.reports.catalogue import DIMENSION
+from tracker.reports.catalogue import COST_WORDS
 from tracker.reports.scans import Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
 from tracker.vocabulary import NOT_SET, Basis, ConversionKind, Dimension, TouchKind
 
@@ -86,6 +86,11 @@ def values_of(arrival: Arrival, by: Iterable[Dimension]) -> tuple[str, ...]:
     return tuple(str(getattr(arrival, name.value)) for name in by)
 
 
+def words_of(arrival: Arrival, names: Iterable[str]) -> tuple[str, ...]:
+    """Some flat words of an arrival."""
+    return tuple(str(getattr(arrival, name)) for name in names)
+
+
 class MemoryEngine:
     """The facts of one site, whatever the scope's site is."""
 
@@ -97,11 +102,12 @@ class MemoryEngine:
         found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         everybody: list[int] = []
         versions: set[str] = set()
+        named = scope.naming()
         for touch in self.facts.touchpoints:
             day = self._lead_day(touch) if scope.basis is Basis.LEAD_COHORT else touch.day
             if touch.kind != TouchKind.VISIT or touch.visitor_no is None or day is None or not scope.has(day):
                 continue
-            key = (day[: scope.bucket], values_of(touch.arrival, scope.by))
+            key = (day[: scope.bucket], named(words_of(touch.arrival, scope.grouped)))
             found.setdefault(key, []).append(touch.visitor_no)
             everybody.append(touch.visitor_no)
             versions.add(touch.rules_version)
@@ -153,10 +159,13 @@ class MemoryEngine:
         """See reports/scans.py."""
         found: list[Cost] = []
         sums: dict[tuple[str, tuple[str, ...]], int] = {}
+        named = scope.naming()
         for row in self.facts.costs:
-            values = tuple(
-                values_of(row.arrival, [name])[0] if DIMENSION[name].has_cost else NOT_SET for name in scope.by
-            )
+            words = [
+                word if name in COST_WORDS else NOT_SET
+                for name, word in zip(scope.grouped, words_of(row.arrival, scope.grouped), strict=True)
+            ]
+            values = named(words)
             if not scope.has(row.day):
                 continue
             if row.currency == currency:

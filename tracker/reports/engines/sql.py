@@ -11,26 +11,35 @@ from typing import Any
 import numpy as np
 from sqlalchemy import (
     BigInteger,
+    Column,
     ColumnElement,
     Integer,
     Select,
+    Table,
     Text,
     and_,
+    case,
     cast,
     func,
     literal,
     or_,
     select,
+    true,
     type_coerce,
 )
 
+from tracker.attribution.policy import ChannelRule, matcher
 from tracker.db.schema import contacts, conversions, costs, deal_entries, links, paths, touchpoints
 from tracker.db.store import Tx
-from tracker.reports.catalogue import DIMENSION
+from tracker.reports.catalogue import COST_WORDS
 from tracker.reports.scans import WHOLE, Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
 from tracker.vocabulary import NOT_SET, Basis, ConversionKind, TouchKind
 
+Numbers = np.ndarray[Any, np.dtype[np.int64]]
 WON = ConversionKind.DEAL_WON.value
+# A to Z in lower case; a pattern's * as LIKE writes it.
+SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+LIKE = str.maketrans({"*": "%", "%": "\\%", "_": "\\_", "\\": "\\\\"})
 # Rows turned into columns at a time: fewer than the 700 new objects that wake Python's garbage collector.
 FETCH = 500
 # Visitor numbers are marked in a bitmap where it has at most so many places per number, and sorted where not.
@@ -46,7 +55,7 @@ class SqlEngine:
     def visits(self, scope: Scope) -> VisitCounts:
         """See reports/scans.py."""
         bucket, query = visits_of(scope)
-        keys: list[ColumnElement[Any]] = [touchpoints.c[name] for name in scope.by]
+        keys: list[ColumnElement[Any]] = [touchpoints.c[name] for name in scope.grouped]
         if bucket is not None:
             keys = [bucket, *keys]
         rows = self.tx.execute(
@@ -58,12 +67,15 @@ class SqlEngine:
             ).group_by(*keys)
         ).all()
         groups = [visitor_numbers(row[-3]) for row in rows]
-        shift = 0 if bucket is None else 1
+        shift, named = 0 if bucket is None else 1, scope.naming()
+        found: dict[tuple[str, tuple[str, ...]], list[Numbers]] = {}
+        for row, numbers in zip(rows, groups, strict=True):
+            found.setdefault((row[0] if shift else "", named(row[shift:-3])), []).append(numbers)
         counts = [
-            VisitCount(row[0] if shift else "", tuple(row[shift:-3]), len(numbers), n_distinct(numbers))
-            for row, numbers in zip(rows, groups, strict=True)
+            VisitCount(cut, values, sum(map(len, parts)), n_distinct(together(parts)))
+            for (cut, values), parts in found.items()
         ]
-        everybody = np.concatenate(groups) if groups else np.zeros(0, dtype=np.int64)
+        everybody = together(groups)
         return VisitCounts(
             rows=tuple(sorted(counts)),
             n_visits=len(everybody),
@@ -129,7 +141,8 @@ class SqlEngine:
     def costs(self, scope: Scope, currency: str | None) -> list[Cost]:
         """See reports/scans.py."""
         table = costs.c
-        known = [name for name in scope.by if DIMENSION[name].has_cost]
+        known = [name for name in scope.grouped if name in COST_WORDS]
+        named = scope.naming()
         words = [table[name] for name in known]
         in_period = and_(table.site_id == scope.site_id, table.day.between(scope.from_day, scope.to_day))
         bucket = literal("") if scope.bucket == WHOLE else func.substr(table.day, 1, scope.bucket)
@@ -144,12 +157,14 @@ class SqlEngine:
 
         def placed(found: Sequence[Any]) -> tuple[str, ...]:
             value = dict(zip(known, found, strict=True))
-            return tuple(value.get(name, NOT_SET) for name in scope.by)
+            return named([value.get(name, NOT_SET) for name in scope.grouped])
 
         found = [Cost(day, placed(rest), amount, code) for day, amount, code, *rest in self.tx.execute(foreign)]
-        if currency is not None:
-            rows = self.tx.execute(own)
-            found += [Cost(cut, placed(rest), int(amount), currency) for cut, amount, *rest in rows]
+        sums: dict[tuple[str, tuple[str, ...]], int] = {}
+        for cut, amount, *rest in self.tx.execute(own) if currency is not None else ():
+            key = (cut, placed(rest))
+            sums[key] = sums.get(key, 0) + int(amount)
+        found += [Cost(cut, values, amount, currency or "") for (cut, values), amount in sums.items()]
         return sorted(found)
 
 
@@ -165,6 +180,28 @@ def visits_of(scope: Scope) -> tuple[ColumnElement[Any] | None, Select[Any]]:
         )
     query = query.where(day.between(scope.from_day, scope.to_day))
     return (None if scope.bucket == WHOLE else func.substr(day, 1, scope.bucket)), query
+
+
+def channel_of(rules: Sequence[ChannelRule], table: Table) -> ColumnElement[Any]:
+    """The channel of a table's rows under a site's own rules: what policy.namer says, as SQL.
+
+    An excluded row keeps the shipped rules' word, as everywhere in reports. What the table does not know is (not set).
+    """
+    named: list[tuple[ColumnElement[bool], Any]] = []
+    for rule in rules:
+        if any(not matcher(pattern)(NOT_SET) for name, pattern in rule.where.items() if name not in table.c):
+            continue
+        known = [is_like(table.c[name], pattern) for name, pattern in rule.where.items() if name in table.c]
+        named.append((and_(true(), *known), rule.channel or table.c.channel))
+    return case(*named, else_=table.c.channel) if named else table.c.channel
+
+
+def is_like(column: Column[Any], pattern: str) -> ColumnElement[bool]:
+    """Whether a column is what a rule's pattern means. Both databases take A to Z alone for letters with case."""
+    small = pattern.translate(SMALL)
+    if "*" not in small:
+        return func.lower(column) == small
+    return func.lower(column).like(small.translate(LIKE), escape="\\")
 
 
 def whose() -> ColumnElement[bool]:
@@ -233,12 +270,19 @@ def deals_of(scope: Scope) -> Select[Any]:
     return select(conversions.c.deal_id).where(conversions.c.kind == WON, *concerns(scope))
 
 
-def visitor_numbers(text: str | None) -> np.ndarray[Any, np.dtype[np.int64]]:
+def together(parts: Sequence[Numbers]) -> Numbers:
+    """Several arrays as one."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+
+
+def visitor_numbers(text: str | None) -> Numbers:
     """The numbers in '12,7,12'."""
     return np.fromstring(text, dtype=np.int64, sep=",") if text else np.zeros(0, dtype=np.int64)
 
 
-def n_distinct(numbers: np.ndarray[Any, np.dtype[np.int64]]) -> int:
+def n_distinct(numbers: Numbers) -> int:
     """How many different numbers there are; none is negative."""
     if len(numbers) < 2:
         return len(numbers)
