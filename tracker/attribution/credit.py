@@ -85,6 +85,15 @@ def with_rest(paths: Weighted, rest: Ints) -> tuple[Weighted, Ints]:
     ), np.insert(np.arange(len(paths.weights), dtype=np.int64), places, -1)
 
 
+def without_idle(paths: Weighted) -> tuple[Weighted, Ints]:
+    """The paths without the touches that weigh nothing, and per place its number before."""
+    places = np.flatnonzero(paths.weights)
+    if len(places) == len(paths.weights):
+        return paths, places
+    offsets = np.concatenate(([0], np.cumsum(paths.weights != 0)))[paths.offsets]
+    return Weighted(offsets, paths.weights[places], paths.ties[places]), places
+
+
 def rest_ties(paths: Weighted) -> Ints:
     """Per path: the tie-breaker of what is nobody's, mixed of its touches' own."""
     running = np.bitwise_xor.accumulate(np.concatenate(([0], paths.ties)).astype(np.int64))
@@ -101,7 +110,7 @@ def rest_tie(ties: Iterable[int]) -> int:
     return found - 2**64 if found >= 2**63 else found
 
 
-def share(amounts: Sequence[int], which: Ints, paths: Weighted) -> Shares:
+def share(amounts: Sequence[int] | NDArray[Any], which: Ints, paths: Weighted) -> Shares:
     """Share each amount over the path that `which` names for it, so that its shares add up to it exactly.
 
     amounts  minor units or micro-conversions, any sign; a path may be named many times
@@ -114,6 +123,8 @@ def share(amounts: Sequence[int], which: Ints, paths: Weighted) -> Shares:
         shares = np.zeros(len(laid.rows), dtype=object)
         _fill_plainly(shares, laid, range(len(which)), amounts)
         return Shares(laid.offsets, laid.touches, shares)
+    if float(np.abs(sizes).max(initial=0)) * float(paths.weights.max(initial=0)) < SAFE:
+        return Shares(laid.offsets, laid.touches, _vectorised(sizes, laid))
     heaviest = np.zeros(len(which), dtype=np.int64)
     np.maximum.at(heaviest, laid.rows, laid.weights)
     risky = np.abs(sizes).astype(np.float64) * heaviest >= SAFE
@@ -122,12 +133,17 @@ def share(amounts: Sequence[int], which: Ints, paths: Weighted) -> Shares:
     return Shares(laid.offsets, laid.touches, shares)
 
 
-def share_entries(before: Sequence[int], after: Sequence[int], which: Ints, paths: Weighted) -> Shares:
+def share_entries(
+    before: Sequence[int] | NDArray[Any], after: Sequence[int] | NDArray[Any], which: Ints, paths: Weighted
+) -> Shares:
     """Credit each ledger entry with the share of the net after it less the share of the net before it.
 
     So the credits of a deal's entries add up to the share of its net, and a full refund leaves zeros.
     """
-    later, earlier = share(after, which, paths), share(before, which, paths)
+    later = share(after, which, paths)
+    if not np.any(before):
+        return later
+    earlier = share(before, which, paths)
     return Shares(later.offsets, later.touches, later.shares - earlier.shares)
 
 
@@ -141,8 +157,13 @@ def changes(amounts: Iterable[int]) -> tuple[list[int], list[int]]:
     return before, after
 
 
-def exact(amounts: Sequence[int]) -> NDArray[Any]:
+def exact(amounts: Sequence[int] | NDArray[Any]) -> NDArray[Any]:
     """Integers as an array: int64, or Python's own where one has 63 bits or more."""
+    if isinstance(amounts, np.ndarray) and amounts.dtype == object:
+        amounts = amounts.tolist()
+    if isinstance(amounts, np.ndarray):
+        is_small = not len(amounts) or -SAFE < int(amounts.min()) <= int(amounts.max()) < SAFE
+        return amounts if is_small else amounts.astype(object)
     is_small = not amounts or -SAFE < min(amounts) <= max(amounts) < SAFE
     return np.array(amounts, dtype=np.int64 if is_small else object)
 
@@ -174,8 +195,8 @@ def _vectorised(sizes: Ints, laid: Laid) -> Ints:
     sums = np.maximum(totals, 1)[rows]
     scaled = np.abs(sizes)[rows] * laid.weights
     shares, remainders = scaled // sums, scaled % sums
-    left = np.where(totals > 0, np.abs(sizes), 0)
-    np.subtract.at(left, rows, shares)
+    running = np.concatenate(([0], np.cumsum(shares)))
+    left = np.where(totals > 0, np.abs(sizes), 0) - np.diff(running[laid.offsets])
     waiting = np.flatnonzero((left[rows] > 0) & (remainders > 0))
     if len(waiting):
         order = waiting[np.lexsort((-remainders[waiting], rows[waiting]))]
@@ -207,7 +228,9 @@ def _ties_broken(order: Ints, remainders: Ints, left: Ints, laid: Laid) -> Ints:
     return settled
 
 
-def _fill_plainly(shares: NDArray[Any], laid: Laid, numbers: Iterable[int], amounts: Sequence[int]) -> None:
+def _fill_plainly(
+    shares: NDArray[Any], laid: Laid, numbers: Iterable[int], amounts: Sequence[int] | NDArray[Any]
+) -> None:
     """Share the amounts of these numbers with Python's integers, one at a time."""
     paths = laid.paths
     for i in numbers:

@@ -12,41 +12,58 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.attribution.credit import MICRO, Weighted, changes, exact, share, share_entries, with_rest
+from tracker.attribution.credit import MICRO, Weighted, exact, share, share_entries, with_rest, without_idle
 from tracker.attribution.models import weigh_all
-from tracker.attribution.policy import channel_by
+from tracker.attribution.policy import namer
 from tracker.attribution.terms import Terms
-from tracker.attribution.touches import NEVER_MS, Ints, Paths
+from tracker.attribution.touches import ALWAYS_MS, DAY_MS, NEVER_MS, Bools, Ints, Paths
+from tracker.reports.columns import (
+    KINDS,
+    NOBODY,
+    Conversions,
+    Entries,
+    Scan,
+    Walks,
+    conversions_of,
+    day_text,
+    entries_of,
+    walks_of,
+    within,
+)
 from tracker.reports.exchange import Exchange
 from tracker.reports.query import Query
 from tracker.reports.scans import Conversion, Engine, Entry, Scope, Touches
-from tracker.vocabulary import Basis, ConversionKind
-
-NOBODY = -1
+from tracker.vocabulary import Basis
 
 
 @dataclass(frozen=True, slots=True)
 class Walked:
     """The touches of all paths, path after path, each in its order.
 
-    owners     per touch: the number of its conversion
+    offsets    path i is touches offsets[i] .. offsets[i + 1] - 1
     values     the different combinations of the scope's dimensions
     codes      per touch: the number of its combination; one place more, at the end, for NOBODY
     channels   per touch: the number of its channel in `names`, under the site's own rules
-    days       per touch: its day; left out (empty) unless the scope is a touch cohort
+    days       per touch: its day as a number; 0 unless the scope is a touch cohort
+    touchpoint_ids  left out (empty) where paths are kept in memory
     """
 
-    owners: Ints
+    offsets: Ints
     touchpoint_ids: Sequence[str]
     touched_ms: Ints
-    scopes: Ints
+    scopes: NDArray[Any]
     ties: Ints
     names: Sequence[str]
-    channels: Ints
-    is_excluded: NDArray[np.bool_]
-    days: Sequence[str]
+    channels: NDArray[Any]
+    is_excluded: Bools
+    days: NDArray[Any]
     values: Sequence[tuple[str, ...]]
-    codes: Ints
+    codes: NDArray[Any]
+
+    @property
+    def owners(self) -> Ints:
+        """Per touch: the number of its conversion."""
+        return np.repeat(np.arange(len(self.offsets) - 1, dtype=np.int64), np.diff(self.offsets))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +84,8 @@ class Lines:
 class Credits:
     """Every credit of a scope. wins[i] is the number of the conversion that entry i's deal was won by, or NOBODY."""
 
-    conversions: list[Conversion]
-    entries: list[Entry]
+    conversions: Conversions
+    entries: Entries
     walked: Walked
     wins: Ints
     counts: Lines
@@ -77,39 +94,37 @@ class Credits:
 
 def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Credits:
     """Weigh the paths of a scope and share its conversions and ledgers over them."""
-    conversions = engine.conversions(scope)
-    entries = engine.entries(scope)
-    walked = walk(scope, conversions, engine.touches(scope))
-    weighted, places = _weighed(query.terms, conversions, walked)
-    wins = _wins(conversions, entries)
-    counts = _share_counts(scope, conversions, weighted, places)
-    money = _share_money(scope, entries, wins, weighted, places, exchange)
+    scan = engine.scan(scope)
+    walked = _walked(scope, scan.walks)
+    weighted, places = _weighed(query.terms, scan.conversions, walked)
+    wins = _wins(scan)
+    counts = _share_counts(scope, scan.conversions, weighted, places)
+    money = _share_money(scope, scan.entries, wins, weighted, places, exchange)
     if scope.basis is Basis.TOUCH_COHORT:
-        inside = np.array([*(scope.has(day) for day in walked.days), False], dtype=np.bool_)
+        inside = np.append(within(scope, walked.days), False)
         counts, money = (_only(lines, inside[lines.touches]) for lines in (counts, money))
-    return Credits(conversions, entries, walked, wins, counts, money)
+    return Credits(scan.conversions, scan.entries, walked, wins, counts, money)
 
 
-def walk(scope: Scope, conversions: list[Conversion], found: Touches) -> Walked:
+def walk(scope: Scope, conversions: Sequence[Conversion], found: Touches) -> Walked:
     """The touches in the order of conversions and paths; those of conversions that are not there are left out."""
-    numbers = {one.conversion_id: i for i, one in enumerate(conversions)}
-    owners = np.array([numbers.get(one, NOBODY) for one in found.conversion_ids], dtype=np.int64)
-    order = np.lexsort((np.array(found.positions, dtype=np.int64), owners))
-    order = order[owners[order] >= 0]
-    needs_days = scope.basis is Basis.TOUCH_COHORT
-    named = _named(scope, found)
+    return _walked(scope, walks_of(scope, conversions, found))
+
+
+def _walked(scope: Scope, walks: Walks) -> Walked:
+    named = _named(scope, walks.words)
     return Walked(
-        owners=owners[order],
-        touchpoint_ids=[found.touchpoint_ids[i] for i in order.tolist()],
-        touched_ms=np.array(found.touched_ms, dtype=np.int64)[order],
-        scopes=np.array(found.scopes, dtype=np.int64)[order],
-        ties=np.array(found.ties, dtype=np.int64)[order],
+        offsets=walks.offsets,
+        touchpoint_ids=walks.touchpoint_ids,
+        touched_ms=walks.touched_ms,
+        scopes=walks.scopes,
+        ties=walks.ties,
         names=named.channels,
-        channels=named.channel_of[named.seen][order],
-        is_excluded=named.is_excluded[named.seen][order],
-        days=[found.touch_days[i] for i in order.tolist()] if needs_days else [],
+        channels=named.channel_of[walks.seen],
+        is_excluded=named.is_excluded[walks.seen],
+        days=walks.days,
         values=named.values,
-        codes=np.append(named.value_of[named.seen][order], NOBODY),
+        codes=np.append(named.value_of[walks.seen], NOBODY),
     )
 
 
@@ -117,35 +132,30 @@ def walk(scope: Scope, conversions: list[Conversion], found: Touches) -> Walked:
 class Named:
     """The different combinations of words on the touches, named by the site's own rules.
 
-    seen         per touch: the number of its combination
     channel_of   per combination: the number of its channel in `channels`; value_of: of its dimensions in `values`
     """
 
-    seen: Ints
     channels: list[str]
     channel_of: Ints
-    is_excluded: NDArray[np.bool_]
+    is_excluded: Bools
     values: list[tuple[str, ...]]
     value_of: Ints
 
 
-def _named(scope: Scope, found: Touches) -> Named:
-    """The words of the touches under the site's own rules, each combination once."""
-    places: dict[tuple[str, ...], int] = {}
-    columns = [found.words[name] for name in scope.words]
-    seen = [places.setdefault(words, len(places)) for words in zip(*columns, strict=True)]
+def _named(scope: Scope, combinations: Sequence[tuple[str, ...]]) -> Named:
+    """Combinations of the scope's words under the site's own rules."""
     channels: dict[str, int] = {}
     values: dict[tuple[str, ...], int] = {}
     channel_of, excluded, value_of = [], [], []
-    for combination in places:
+    name = namer(scope.rules)
+    for combination in combinations:
         words = dict(zip(scope.words, combination, strict=True))
-        channel = channel_by(scope.rules, words)
+        channel = name(words)
         excluded.append(channel is None)
         words["channel"] = words["channel"] if channel is None else channel
         channel_of.append(channels.setdefault(words["channel"], len(channels)))
         value_of.append(values.setdefault(tuple(words[name.value] for name in scope.by), len(values)))
     return Named(
-        np.array(seen, dtype=np.int64),
         list(channels),
         np.array(channel_of, dtype=np.int64),
         np.array(excluded, dtype=np.bool_),
@@ -154,104 +164,151 @@ def _named(scope: Scope, found: Touches) -> Named:
     )
 
 
-def _weighed(terms: Terms, conversions: list[Conversion], walked: Walked) -> tuple[Weighted, Ints]:
-    """Every path with the weights that the terms give it, and per place the number of its touch."""
+def _weighed(terms: Terms, conversions: Conversions, walked: Walked) -> tuple[Weighted, Ints]:
+    """Every path with the weights that the terms give it, and per place the number of its touch.
+
+    Touches that weigh nothing have no place.
+    """
     paths = ways(terms, conversions, walked)
     weights, rest = weigh_all(terms, paths)
     weighted = Weighted(paths.offsets, weights, walked.ties)
-    if rest.any():
-        return with_rest(weighted, rest)
-    return weighted, np.arange(len(weights), dtype=np.int64)
+    if not rest.any():
+        return without_idle(weighted)
+    weighted, places = with_rest(weighted, rest)
+    weighted, kept = without_idle(weighted)
+    return weighted, places[kept]
 
 
-def ways(terms: Terms, conversions: list[Conversion], walked: Walked) -> Paths:
+def ways(terms: Terms, conversions: Sequence[Conversion] | Conversions, walked: Walked) -> Paths:
     """The paths of the conversions as models see them."""
-    converted = [one.converted_ms for one in conversions]
-    closes = [one.converted_ms if one.kind == ConversionKind.DEAL_WON else None for one in conversions]
-    earliest = [terms.earliest_ms(one.kind, one.converted_ms, one.last_win_ms) for one in conversions]
+    found = conversions if isinstance(conversions, Conversions) else conversions_of(conversions)
+    converted = found.converted_ms
 
-    def moments(found: Sequence[int | None]) -> Ints:
-        known = np.array([NEVER_MS if one is None else one for one in found], dtype=np.int64)
-        return np.where(known <= np.array(converted, dtype=np.int64), known, NEVER_MS)
+    def by_then(moments: Ints) -> Ints:
+        return np.where(moments <= converted, moments, NEVER_MS)
 
     return Paths(
-        offsets=np.searchsorted(walked.owners, np.arange(len(conversions) + 1)).astype(np.int64),
+        offsets=walked.offsets,
         touched_ms=walked.touched_ms,
         channels=walked.channels,
         names=walked.names,
         scopes=walked.scopes,
         is_excluded=walked.is_excluded,
-        converted_ms=np.array(converted, dtype=np.int64),
-        earliest_ms=np.array(earliest, dtype=np.int64),
-        lead_ms=moments([one.lead_ms for one in conversions]),
-        deal_ms=moments([one.deal_ms for one in conversions]),
-        close_ms=moments(closes),
+        converted_ms=converted,
+        earliest_ms=earliest(terms, found),
+        lead_ms=by_then(found.lead_ms),
+        deal_ms=by_then(found.deal_ms),
+        close_ms=np.where(found.is_win, converted, NEVER_MS),
     )
 
 
-def _wins(conversions: list[Conversion], entries: list[Entry]) -> Ints:
+def earliest(terms: Terms, conversions: Conversions) -> Ints:
+    """`terms.earliest_ms` of each conversion."""
+    days = [terms.days(kind) for kind in KINDS]
+    back = np.array([0 if n is None else n * DAY_MS for n in days], dtype=np.int64)[conversions.kinds]
+    has_limit = np.array([n is not None for n in days], dtype=np.bool_)[conversions.kinds]
+    found = np.where(has_limit, conversions.converted_ms - back, ALWAYS_MS)
+    if terms.since_last_win:
+        last = conversions.last_win_ms
+        found = np.where(last == NEVER_MS, found, np.maximum(found, last))
+    return found
+
+
+def _wins(scan: Scan) -> Ints:
     """Per ledger entry: the number of its deal's win, or NOBODY."""
-    won = {one.deal_id: i for i, one in enumerate(conversions) if one.kind == ConversionKind.DEAL_WON}
-    return np.array([won.get(entry.deal_id, NOBODY) for entry in entries], dtype=np.int64)
+    deals, entries = scan.conversions.deals, scan.entries.deals
+    most = max(int(deals.max(initial=NOBODY)), int(entries.max(initial=NOBODY)))
+    won = np.full(most + 1, NOBODY, dtype=np.int64)
+    places = np.flatnonzero(scan.conversions.is_win & (deals >= 0))
+    won[deals[places]] = places
+    return won[entries]
 
 
-def _share_counts(scope: Scope, conversions: list[Conversion], weighted: Weighted, places: Ints) -> Lines:
+def _share_counts(scope: Scope, conversions: Conversions, weighted: Weighted, places: Ints) -> Lines:
     """Each conversion that counts, as a million micro-conversions."""
-    is_activity = scope.basis is Basis.ACTIVITY
-    counted = np.array(
-        [i for i, one in enumerate(conversions) if one.n and (not is_activity or scope.has(one.day))],
-        dtype=np.int64,
-    )
-    explained = weighted.totals[counted] > 0
-    chosen, lost = counted[explained], counted[~explained]
-    shares = share([MICRO] * len(chosen), chosen, weighted)
+    counts = conversions.counts > 0
+    if scope.basis is Basis.ACTIVITY:
+        counts &= within(scope, conversions.days)
+    explained = weighted.totals > 0
+    chosen, lost = np.flatnonzero(counts & explained), np.flatnonzero(counts & ~explained)
+    shares = share(np.full(len(chosen), MICRO, dtype=np.int64), chosen, weighted)
     subjects = np.repeat(chosen, np.diff(shares.offsets))
     return _lines(subjects, places[shares.touches], shares.shares, lost, np.full(len(lost), MICRO))
 
 
 def _share_money(
-    scope: Scope, entries: list[Entry], wins: Ints, weighted: Weighted, places: Ints, exchange: Exchange
+    scope: Scope, entries: Entries, wins: Ints, weighted: Weighted, places: Ints, exchange: Exchange
 ) -> Lines:
     """Each ledger entry that counts, converted once and shared as the change of its deal's net."""
-    amounts = in_currency(scope, entries, exchange)
-    before, after = _nets(entries, amounts)
-    counted = np.array(
-        [i for i, entry in enumerate(entries) if amounts[i] is not None and is_counted(scope, entry)],
-        dtype=np.int64,
-    )
+    amounts, known = converted(scope, entries, exchange)
+    before, after = nets(entries, amounts)
+    counted = np.flatnonzero(known & counting(scope, entries))
     # The place after the last path, which NOBODY (-1) names, weighs nothing.
     explained = np.append(weighted.totals, 0)[wins[counted]] > 0
     chosen, lost = counted[explained], counted[~explained]
-    shares = share_entries([before[i] for i in chosen], [after[i] for i in chosen], wins[chosen], weighted)
+    shares = share_entries(before[chosen], after[chosen], wins[chosen], weighted)
     subjects = np.repeat(chosen, np.diff(shares.offsets))
-    return _lines(subjects, places[shares.touches], shares.shares, lost, exact([amounts[i] or 0 for i in lost]))
+    return _lines(subjects, places[shares.touches], shares.shares, lost, amounts[lost])
+
+
+def counting(scope: Scope, entries: Entries) -> Bools:
+    """Per entry whether it is in the report: by its own day, or, in a cohort, whenever it was."""
+    if scope.basis is Basis.ACTIVITY:
+        return within(scope, entries.days)
+    return np.ones(len(entries), dtype=np.bool_)
+
+
+def converted(scope: Scope, entries: Entries, exchange: Exchange) -> tuple[NDArray[Any], Bools]:
+    """Per entry its amount in the report's currency, and whether there is a rate; what has none is 0, and told."""
+    known = np.zeros(len(entries), dtype=np.bool_)
+    amounts: NDArray[Any] = np.zeros(len(entries), dtype=np.int64)
+    counts = counting(scope, entries)
+    for number, code in enumerate(entries.codes):
+        own = entries.currencies == number
+        if code == exchange.currency:
+            known |= own
+            amounts = np.where(own, entries.amounts, amounts)
+            continue
+        places = np.flatnonzero(own)
+        given = zip(entries.amounts[places].tolist(), entries.days[places].tolist(), strict=True)
+        found = [exchange.convert(amount, code, day_text(day)) for amount, day in given]
+        has_rate = np.array([one is not None for one in found], dtype=np.bool_)
+        changed = exact([one or 0 for one in found])
+        if changed.dtype == object:
+            amounts = amounts.astype(object)
+        amounts[places] = changed
+        known[places] = has_rate
+        if (left := places[~has_rate & counts[places]]).size:
+            exchange.leave_out(code, revenue_minor=sum(entries.amounts[left].tolist()))
+    return amounts, known
+
+
+def in_currency(scope: Scope, entries: Sequence[Entry], exchange: Exchange) -> list[int | None]:
+    """`converted` of listed entries; None where there is no rate."""
+    amounts, known = converted(scope, entries_of(entries, {}), exchange)
+    return [amount if has_rate else None for amount, has_rate in zip(amounts.tolist(), known.tolist(), strict=True)]
 
 
 def is_counted(scope: Scope, entry: Entry) -> bool:
-    """Whether an entry is in the report: by its own day, or, in a cohort, whenever it was."""
+    """`counting` of one entry."""
     return scope.basis is not Basis.ACTIVITY or scope.has(entry.day)
 
 
-def in_currency(scope: Scope, entries: list[Entry], exchange: Exchange) -> list[int | None]:
-    """Per entry its amount in the report's currency; what has no rate is left out and told."""
-    amounts = [exchange.convert(entry.amount_minor, entry.currency, entry.day) for entry in entries]
-    for entry, amount in zip(entries, amounts, strict=True):
-        if amount is None and is_counted(scope, entry):
-            exchange.leave_out(entry.currency, revenue_minor=entry.amount_minor)
-    return amounts
-
-
-def _nets(entries: list[Entry], amounts: Sequence[int | None]) -> tuple[list[int], list[int]]:
+def nets(entries: Entries, amounts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Per entry: its deal's net before and after it, in the report's currency, per currency of the deal."""
-    ledgers: dict[tuple[str, str], list[int]] = {}
-    for i, entry in enumerate(entries):
-        ledgers.setdefault((entry.deal_id, entry.currency), []).append(i)
-    before, after = [0] * len(entries), [0] * len(entries)
-    for numbers in ledgers.values():
-        earlier, later = changes([amounts[i] or 0 for i in numbers])
-        for place, i in enumerate(numbers):
-            before[i], after[i] = earlier[place], later[place]
-    return before, after
+    if not len(amounts):
+        return amounts, amounts
+    if float(np.abs(amounts.astype(np.float64)).sum()) >= NEVER_MS:
+        amounts = amounts.astype(object)
+    ledgers = entries.deals.astype(np.int64) * len(entries.codes) + entries.currencies
+    order = np.argsort(ledgers, kind="stable")
+    running = np.cumsum(amounts[order])
+    is_first = np.concatenate(([True], np.diff(ledgers[order]) != 0))
+    starts = np.flatnonzero(is_first)
+    earlier = (running - amounts[order])[starts]
+    after = np.empty_like(amounts)
+    after[order] = running - np.repeat(earlier, np.diff(np.append(starts, len(order))))
+    return after - amounts, after
 
 
 def _lines(subjects: Ints, touches: Ints, amounts: NDArray[Any], lost: Ints, left: NDArray[Any]) -> Lines:

@@ -6,10 +6,13 @@ engine alike, in reports/crediting.py. Instants are milliseconds since 1970 here
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tracker.attribution.policy import ChannelRule, fields_of, namer
 from tracker.vocabulary import Basis, Dimension
+
+if TYPE_CHECKING:
+    from tracker.reports.columns import Scan
 
 # How many characters of a day name its bucket.
 WHOLE, MONTH, DAY = 0, 7, 10
@@ -168,6 +171,10 @@ class Engine(Protocol):
 
         Cohorts: of the deals whose win `conversions` gives.
         """
+        ...
+
+    def scan(self, scope: Scope) -> "Scan":
+        """What conversions, touches and entries give, column by column."""
         ...
 
     def costs(self, scope: Scope, currency: str | None) -> list[Cost]:

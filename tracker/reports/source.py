@@ -17,6 +17,7 @@ from tracker.clock import local_day
 from tracker.db.store import Tx
 from tracker.errors import Invalid
 from tracker.reports.catalogue import METRIC, Unit
+from tracker.reports.columns import KINDS, day_text
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.exchange import Exchange
@@ -104,6 +105,11 @@ class Source:
             self._add_costs(sums, scope, Exchange(self.query.currency))
         return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
 
+    @property
+    def credits(self) -> Credits:
+        """Every credit that the answer is made of."""
+        return self._credited()
+
     def _credited(self) -> Credits:
         """The credits of the whole scope, made when first asked for."""
         if self._credits is None:
@@ -167,10 +173,9 @@ def scope_of(query: Query, bucket: int = WHOLE) -> Scope:
 def add_credits(sums: Sums, credits_: Credits, scope: Scope) -> None:
     """Add the credit lines up by bucket, values (of the scope's dimensions, the credits' first) and figure."""
     values, codes = credits_.walked.values, credits_.walked.codes
-    kinds = [FIGURE_OF_KIND[one.kind] for one in credits_.conversions]
-    names = sorted(set(kinds))
-    places = {name: i for i, name in enumerate(names)}
-    figure = np.array([places[name] for name in kinds], dtype=np.int64)
+    names = sorted({FIGURE_OF_KIND[kind] for kind in KINDS})
+    figure_of = np.array([names.index(FIGURE_OF_KIND[kind]) for kind in KINDS], dtype=np.int64)
+    figure = figure_of[credits_.conversions.kinds]
     for lines, wanted in ((credits_.counts, names), (credits_.money, ["revenue_minor"])):
         is_count = lines is credits_.counts
         figures = figure[lines.subjects] if is_count else np.zeros(len(lines.subjects), dtype=np.int64)
@@ -191,18 +196,17 @@ def bucketed(credits_: Credits, lines: Lines, scope: Scope) -> tuple[list[str], 
     if scope.bucket == WHOLE:
         return [""], np.zeros(len(lines.subjects), dtype=np.int64)
     is_count = lines is credits_.counts
-    days: Sequence[str]
     if scope.basis is Basis.TOUCH_COHORT:
         days, numbers = credits_.walked.days, lines.touches
     elif scope.basis is Basis.LEAD_COHORT:
-        days = [one.lead_day or "" for one in credits_.conversions]
+        days = credits_.conversions.lead_days
         numbers = lines.subjects if is_count else credits_.wins[lines.subjects]
     else:
-        days = [one.day for one in (credits_.conversions if is_count else credits_.entries)]
-        numbers = lines.subjects
-    places: dict[str, int] = {}
-    codes = [places.setdefault(day[: scope.bucket], len(places)) for day in days]
-    return list(places), np.array(codes, dtype=np.int64)[numbers]
+        days, numbers = (credits_.conversions if is_count else credits_.entries).days, lines.subjects
+    # 20260401 // 100 is a month.
+    found, codes = np.unique(days // (100 if scope.bucket == MONTH else 1), return_inverse=True)
+    texts = [day_text(one * 100 + 1 if scope.bucket == MONTH else one)[: scope.bucket] for one in found.tolist()]
+    return texts, codes[numbers]
 
 
 def in_order(rows: Sequence[Row], query: Query) -> list[Row]:
@@ -223,8 +227,9 @@ def meta_of(
     query: Query, credits_: Credits, exchange: Exchange, rules_versions: tuple[str, ...], now: datetime
 ) -> Meta:
     """What the report says about itself."""
-    deals = {entry.deal_id for entry in credits_.entries}
-    by_company = {one.deal_id for one in credits_.conversions if one.by_company and one.deal_id in deals}
+    found = credits_.conversions
+    has_entries = np.isin(found.deals[found.by_company], credits_.entries.deals)
+    n_by_company = len(np.unique(found.deals[found.by_company][has_entries]))
     notes: list[Note] = []
     if query.terms.direct is DirectPolicy.LAST_RESORT:
         notes.append(Note("direct_last_resort"))
@@ -241,8 +246,8 @@ def meta_of(
         notes.append(Note("unconverted", (("currencies", codes),)))
     if exchange.has_late_rates:
         notes.append(Note("late_rates", (("last_day", exchange.last_day),)))
-    if by_company:
-        notes.append(Note("by_company", (("n", str(len(by_company))),)))
+    if n_by_company:
+        notes.append(Note("by_company", (("n", str(n_by_company)),)))
     if len(rules_versions) > 1:
         notes.append(Note("several_rules"))
     return Meta(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from tracker.money import tie_number
 from tracker.reports.catalogue import COST_WORDS
+from tracker.reports.columns import Scan, scan_of
 from tracker.reports.scans import Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
 from tracker.vocabulary import NOT_SET, Basis, ConversionKind, Dimension, TouchKind
 
@@ -154,6 +155,10 @@ class MemoryEngine:
                 one.deal_id for one in self.conversions(scope) if one.kind == ConversionKind.DEAL_WON and one.deal_id
             }
         return sorted(entry for entry in self.facts.entries if entry.deal_id in deals)
+
+    def scan(self, scope: Scope) -> Scan:
+        """See reports/scans.py."""
+        return scan_of(scope, self.conversions(scope), self.touches(scope), self.entries(scope))
 
     def costs(self, scope: Scope, currency: str | None) -> list[Cost]:
         """See reports/scans.py."""

@@ -32,6 +32,7 @@ from tracker.attribution.policy import ChannelRule, matcher
 from tracker.db.schema import contacts, conversions, costs, deal_entries, links, paths, touchpoints
 from tracker.db.store import Tx
 from tracker.reports.catalogue import COST_WORDS
+from tracker.reports.columns import Scan, scan_of
 from tracker.reports.scans import WHOLE, Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
 from tracker.vocabulary import NOT_SET, Basis, ConversionKind, TouchKind
 
@@ -137,6 +138,10 @@ class SqlEngine:
             )
         )
         return sorted(map(Entry._make, rows))
+
+    def scan(self, scope: Scope) -> Scan:
+        """See reports/scans.py."""
+        return scan_of(scope, self.conversions(scope), self.touches(scope), self.entries(scope))
 
     def costs(self, scope: Scope, currency: str | None) -> list[Cost]:
         """See reports/scans.py."""
