@@ -15,18 +15,22 @@ from sqlalchemy import insert, select
 from tracker.access.sites import Site, settle_currency, site_by_id
 from tracker.attribution.attribute import attribute, deals_of, with_siblings
 from tracker.calls.arrival import arrival_of
-from tracker.calls.record import Settled, Told, keep, settle, told_of
+from tracker.calls.record import Settled, Told, keep, keep_anew, settle, told_of
 from tracker.clock import parse_instant
-from tracker.db.schema import crm_changes, identifiers
+from tracker.db.schema import crm_changes, deal_contacts, deals, visitors
 from tracker.db.store import Tx
-from tracker.db.writes import lock_names
+from tracker.db.writes import GIVEN, among, has_one_writer, lock, lock_names
 from tracker.deals.record import DealSaid, hear, history, record
-from tracker.errors import Conflict, Invalid
+from tracker.errors import Invalid
+from tracker.identity import merge
+from tracker.identity.merge import Decision
 from tracker.identity.normalise import email_of
 from tracker.identity.stitch import (
     Identification,
+    crm_said,
     crm_says,
     find_contact,
+    names_by,
     names_of,
     owner_of,
     refresh,
@@ -36,7 +40,7 @@ from tracker.identity.stitch import (
 )
 from tracker.ids import derive
 from tracker.visits.fold import Folded, SiteRules, fold, is_on_the_web, warm
-from tracker.visits.offline import OFFLINE_KINDS, touch
+from tracker.visits.offline import OFFLINE_KINDS, touch, touch_anew
 from tracker.visits.park import fold_or_park
 from tracker.visits.waiting import NOTHING_AHEAD, Ahead, FoldedHit, claim, read_ahead, wait_no_more
 from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind
@@ -188,15 +192,16 @@ def contact_said(
     email, crm_id = fields.get("email"), fields.get("crm_id")
     lock_names(tx, [name_to_lock(site, "email", email), name_to_lock(site, "crm_id", crm_id)])
     known = owner_of(tx, site.site_id, email, crm_id)
-    before = deals_of(tx, site.site_id, [known]) if known else set()
+    before = deals_of(tx, site.site_id, [known.contact_id]) if known else set()
     since = parse_instant(fields["created_at"], "created_at") if fields.get("created_at") else changed_at
     contact_id = contact_named(tx, site, "email" if email else "crm_id", email or crm_id or "", since, fields)
-    said = crm_says(tx, [contact_id]).get(contact_id, {})
-    if is_news(said, fields):
+    own_id = known.own_id if known else contact_id
+    said = [crm_said(tx, own_id), *crm_says(tx, [contact_id]).values()]
+    if any(is_news(words, fields) for words in said):
         row = {
             "site_id": site.site_id,
             "kind": CrmChangeKind.CONTACT.value,
-            "key": contact_id,
+            "key": own_id,
             "payload": dict(fields),
             "changed_at": changed_at,
             "received_at": received_at,
@@ -290,18 +295,94 @@ def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> 
 def name_of(tx: Tx, site: Site, *, contact_id: str = "", email: str = "", crm_id: str = "") -> tuple[str, str]:
     """How a journal names a contact, so that a rebuild finds it again: ('email', address) or ('crm_id', id).
 
-    raises  NotFound: a contact id that is not known; Conflict, Invalid: see owner_of
+    raises  NotFound: a contact id that is not known
     """
     if email:
         return "email", email
     if crm_id:
         return "crm_id", crm_id
     known = find_contact(tx, site.site_id, contact_id=contact_id)
-    rows = tx.execute(
-        select(identifiers.c.kind, identifiers.c.value)
-        .where(identifiers.c.contact_id == known)
-        .order_by(identifiers.c.kind.desc(), identifiers.c.value)
-    ).all()
-    if not rows:
-        raise Conflict(f"contact {contact_id!r} has no identifier", field="contacts")
-    return rows[0][0], rows[0][1]
+    # Its own names, though it be merged: it may be split again.
+    names = names_by(tx, [known])[known]
+    kind, value = next(name for name, own_id in names.items() if own_id == contact_id)
+    return kind.value, value
+
+
+def contact_merged(tx: Tx, site: Site, one: Decision, received_at: datetime) -> str:
+    """Somebody decided that two contacts are one person: keep it, and credit anew. Returns the id of who stays.
+
+    raises  Invalid, Conflict: see to_merge; nothing is kept
+    """
+    assert one.into_id is not None
+    hold_people(tx, site, [one.contact_id, one.into_id])
+    if new := merge.to_merge(tx, one):
+        merge.keep(tx, new, received_at)
+        regroup(tx, site, new)
+    return find_contact(tx, site.site_id, contact_id=one.contact_id)
+
+
+def contact_split(tx: Tx, site: Site, one: Decision, received_at: datetime) -> str:
+    """Somebody decided that a contact is another person after all: keep it, and credit anew. Returns the contact's id.
+
+    raises  Conflict: see to_split; nothing is kept
+    """
+    hold_people(tx, site, [one.contact_id])
+    if new := merge.to_split(tx, one):
+        merge.keep(tx, new, received_at)
+        regroup(tx, site, new)
+    return find_contact(tx, site.site_id, contact_id=one.contact_id)
+
+
+def hold_people(tx: Tx, site: Site, contact_ids: Iterable[str]) -> None:
+    """Hold the browsers, the names and the deals of these contacts, in the order in which the fold and a CRM's word do.
+
+    raises  NotFound: one is not known
+    """
+    given, held = set(contact_ids), None
+    while True:
+        people = {find_contact(tx, site.site_id, contact_id=contact_id) for contact_id in given}
+        if has_one_writer(tx):
+            return
+        names = [name for own in names_by(tx, people).values() for name in own]
+        known = merge.visitors_of(tx, people), {name_to_lock(site, kind, value) for kind, value in names}
+        if known == held:
+            break
+        held = known
+        number = visitors.c.visitor_no
+        if held[0]:
+            lock(tx, select(number).where(among(tx, number, GIVEN)).order_by(number), sorted(held[0]))
+        lock_names(tx, held[1])
+    named = select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id.in_(sorted(people)))
+    lock(tx, select(deals.c.deal_id).where(deals.c.deal_id.in_(named)).order_by(deals.c.deal_id))
+
+
+def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:
+    """Let a decision take effect: derive anew all that is of the contacts it is about."""
+    ends = {find_contact(tx, site.site_id, contact_id=known) for known in (one.contact_id, one.into_id) if known}
+    deals_before = deals_of(tx, site.site_id, sorted(ends))
+    references = references_of(tx, ends)
+    moved = merge.take_effect(tx, one, site.timezone)
+    touch_anew(tx, moved.people)
+    keep_anew(tx, moved.people)
+    touched = relink(tx, moved.visitor_nos)
+    settled = settle(tx, moved.visitor_nos)
+    for reference in references:
+        deal_changed(tx, site, reference, credit=False)
+    merge.leave(tx, moved.people)
+    people = moved.people | touched | settled.people
+    refresh(tx, people, site.timezone)
+    if credit:
+        attribute(tx, site.site_id, site.timezone, people, deals_before)
+
+
+def decided_again(tx: Tx, site: Site, payload: Mapping[str, Any], decided_at: datetime) -> None:
+    """A merge or a split of the journal, when all is derived anew; credit comes later."""
+    regroup(tx, site, merge.told_again(tx, site.site_id, payload, decided_at, site.timezone), credit=False)
+
+
+def references_of(tx: Tx, contact_ids: Iterable[str]) -> list[str]:
+    """The references of the deals on which a CRM names these contacts."""
+    named = select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id.in_(sorted(contact_ids)))
+    return list(
+        tx.execute(select(deals.c.reference).where(deals.c.deal_id.in_(named)).order_by(deals.c.deal_id)).scalars()
+    )

@@ -32,6 +32,7 @@ from tracker.db.schema import (
     identifications,
     identifiers,
     links,
+    merges,
     paths,
     retention,
     touchpoints,
@@ -56,6 +57,7 @@ DERIVED = (
     links,
     identifications,
     identifiers,
+    merges,
     contacts,
     touchpoints,
     engagements,
@@ -158,7 +160,7 @@ def name_again(tx: Tx, sites: Iterable[Site], seqs: Sequence[int]) -> None:
 
 
 def retell(tx: Tx, site: Site) -> None:
-    """Tell again what the CRMs said of a site's contacts and deals, in the order in which they were heard."""
+    """Tell again what the CRMs said of a site's contacts and deals, and who was merged, in the order of hearing."""
     changes = tx.execute(
         select(crm_changes.c.kind, crm_changes.c.key, crm_changes.c.payload, crm_changes.c.changed_at)
         .where(crm_changes.c.site_id == site.site_id)
@@ -170,6 +172,9 @@ def retell(tx: Tx, site: Site) -> None:
             since = parse_instant(payload["created_at"]) if payload.get("created_at") else changed_at
             by = "email" if payload.get("email") else "crm_id"
             flow.contact_named(tx, site, by, payload[by], since, payload)
+            continue
+        if kind in (CrmChangeKind.MERGE, CrmChangeKind.SPLIT):
+            flow.decided_again(tx, site, payload, changed_at)
             continue
         # Whom a deal names later must not be founded before what was said of them in between.
         for ref in payload.get("contacts", ()):

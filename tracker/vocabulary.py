@@ -136,10 +136,12 @@ class EntryKind(StrEnum):
 
 
 class CrmChangeKind(StrEnum):
-    """What a CRM told us about."""
+    """What a CRM told us about: a person, a deal, that two contacts are one person, or that they are two after all."""
 
     CONTACT = "contact"
     DEAL = "deal"
+    MERGE = "merge"
+    SPLIT = "split"
 
 
 class Model(StrEnum):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from tracker.db.schema import calls, identifications, links
 from tracker.db.store import Tx
@@ -64,6 +64,14 @@ def keep(tx: Tx, told: Iterable[Told]) -> dict[str, str]:
     }
     upsert(tx, calls, [row_of(one, named.get(one.call_id)) for one in given])
     return named
+
+
+def keep_anew(tx: Tx, contact_ids: Iterable[str]) -> None:
+    """Give those of these contacts' calls that named somebody to whom they name now."""
+    same = identifications.c.identification_id == calls.c.call_id
+    named = select(identifications.c.contact_id).where(same).scalar_subquery()
+    own = calls.c.contact_id.in_(sorted(contact_ids))
+    tx.execute(update(calls).where(own, exists().where(same)).values(contact_id=named))
 
 
 def row_of(one: Told, contact_id: str | None) -> dict[str, Any]:

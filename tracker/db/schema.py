@@ -283,7 +283,7 @@ crm_changes = Table(
     Column("seq", Serial, primary_key=True),
     Column("site_id", ForeignKey("sites.site_id"), nullable=False),
     Column("kind", Text, nullable=False),
-    Column("key", Text, nullable=False),  # the deal's reference, the contact's id
+    Column("key", Text, nullable=False),  # the deal's reference, the contact's id; of two the one that is merged
     Column("payload", JSON, nullable=False),  # the accepted fields, as given
     Column("changed_at", Instant, nullable=False),  # when it happened in the CRM
     Column("received_at", Instant, nullable=False),
@@ -406,6 +406,7 @@ identifiers = Table(
     Column("kind", Text, primary_key=True),
     Column("value", Word, primary_key=True),  # e-mail lower-cased, CRM id as given
     Column("contact_id", ForeignKey("contacts.contact_id"), nullable=False),
+    Column("own_id", Text, nullable=False),  # whose it is while no merge stands
     one_of("kind", IdentifierKind),
     Index(None, "contact_id"),
 )
@@ -416,6 +417,7 @@ identifications = Table(
     Column("identification_id", Text, primary_key=True),  # derived from the hit or the CRM change
     Column("site_id", ForeignKey("sites.site_id"), nullable=False),
     Column("contact_id", ForeignKey("contacts.contact_id"), nullable=False),
+    Column("own_id", Text, nullable=False),  # whom it named; another than contact_id while that one is merged
     Column("visitor_no", BigInteger),
     Column("hit_seq", BigInteger),  # the evidence
     Column("kind", Text, nullable=False),
@@ -425,6 +427,17 @@ identifications = Table(
     Index(None, "visitor_no"),
     Index(None, "contact_id"),
     Index(None, "hit_seq"),  # whether an old hit names somebody, and so is kept
+)
+
+# Which contacts are merged now, each into which: it has no row in contacts, and what was its own is the other's.
+merges = Table(
+    "merges",
+    metadata,
+    Column("contact_id", Text, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("into_id", Text, nullable=False),  # which may be merged itself, later
+    Column("decided_by", Text, nullable=False),
+    Column("decided_at", Instant, nullable=False),
 )
 
 # Whose a browser was, when: [from_at, to_at), open at the side that is empty.

@@ -1,6 +1,6 @@
 """(pure) Whose a browser was, when: identifications in time become spans. Any order of arrival gives the same spans."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -44,4 +44,15 @@ def spans(named: Sequence[Named]) -> list[Span]:
             next_start = runs[position + 1][0].visit_started_at
             to_at = next_start + MOMENT if last.visit_started_at == next_start else next_start
         found.append(Span(first.contact_id, first.visit_started_at if position else None, to_at))
+    return found
+
+
+def following(merged: Mapping[str, str], contact_id: str) -> set[str]:
+    """A contact and all that are merged into it, at once or by way of others.
+
+    merged  which contact is merged into which
+    """
+    found = {contact_id}
+    while more := {one for one, into in merged.items() if into in found} - found:
+        found |= more
     return found

@@ -2,7 +2,8 @@
 
 A contact is founded by the first identifier that names it; once an identifier has an owner it keeps it. Two contacts
 are never merged here: what would need it is a Conflict, told to whoever asked. Nothing depends on the order in which
-things arrived (docs/adr/0009).
+things arrived (docs/adr/0009). While a contact is merged (merge.py), its rows bear the other's id as contact_id and its
+own as own_id.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,6 +20,7 @@ from tracker.db.schema import (
     identifications,
     identifiers,
     links,
+    merges,
     visit_hits,
     visits,
 )
@@ -54,31 +56,48 @@ class Identification:
     conversation: str | None = None
 
 
-def owner_of(tx: Tx, site_id: int, email: str | None, crm_id: str | None) -> str | None:
-    """The contact that these identifiers name, or None; raises Conflict where they name two, or a second CRM id."""
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose an identifier is; own_id: whose it would be if nobody were merged."""
+
+    contact_id: str
+    own_id: str
+
+
+Name = tuple[IdentifierKind, str]
+
+
+def owner_of(tx: Tx, site_id: int, email: str | None, crm_id: str | None) -> Owner | None:
+    """Whom these identifiers name, or None; raises Conflict where they name two, or a second CRM id.
+
+    Of two that are merged its own is the e-mail address's.
+    """
     named = [(IdentifierKind.EMAIL, email), (IdentifierKind.CRM_ID, crm_id)]
-    owners = {kind: owner for kind, value in named if value and (owner := owner_by(tx, site_id, kind, value))}
-    if len(set(owners.values())) > 1:
-        raise Conflict(f"CRM id {crm_id!r} and e-mail {email!r} are two contacts", field="crm_id")
-    owner = next(iter(owners.values()), None)
-    if owner and crm_id and IdentifierKind.CRM_ID not in owners:
+    owners = owners_by(tx, site_id, [(kind, value) for kind, value in named if value])
+    found = {kind: owner for (kind, _), owner in sorted(owners.items(), reverse=True)}
+    contact_ids = [owner.contact_id for owner in found.values()]
+    if len(set(contact_ids)) > 1:
+        mail, crm = contact_ids
+        raise Conflict(
+            f"CRM id {crm_id!r} and e-mail {email!r} are two contacts: send one of the two, or, if they are one "
+            f"person, first POST /contacts/{mail}/merge with the body "
+            f'{{"into": {{"id": "{crm}"}}}}',
+            field="crm_id",
+        )
+    owner = next(iter(found.values()), None)
+    if owner and crm_id and IdentifierKind.CRM_ID not in found:
         other = tx.execute(
-            select(identifiers.c.value).where(
-                identifiers.c.contact_id == owner, identifiers.c.kind == IdentifierKind.CRM_ID.value
-            )
+            select(identifiers.c.value)
+            .where(identifiers.c.contact_id == owner.contact_id, identifiers.c.kind == IdentifierKind.CRM_ID.value)
+            .order_by(identifiers.c.value)
         ).scalar()
         if other is not None:
-            raise Conflict(f"the contact of e-mail {email!r} has another CRM id, {other!r}", field="crm_id")
+            raise Conflict(
+                f"the contact of e-mail {email!r} has another CRM id, {other!r}: if they are one person, tell of "
+                f"{crm_id!r} alone and merge the two",
+                field="crm_id",
+            )
     return owner
-
-
-def owner_by(tx: Tx, site_id: int, kind: IdentifierKind, value: str) -> str | None:
-    """The contact that owns one identifier."""
-    return tx.execute(
-        select(identifiers.c.contact_id).where(
-            identifiers.c.site_id == site_id, identifiers.c.kind == kind.value, identifiers.c.value == value
-        )
-    ).scalar()
 
 
 def stitch(tx: Tx, one: Identification, timezone: str) -> str:
@@ -86,13 +105,18 @@ def stitch(tx: Tx, one: Identification, timezone: str) -> str:
 
     raises  Conflict: the identifiers belong to two contacts
     """
-    contact_id = owner_of(tx, one.site_id, one.email, one.crm_id)
-    if contact_id is None:
-        contact_id = founded_by(one)
-        insert_once(tx, contacts, [contact_row(one, contact_id, timezone)])
-    insert_once(tx, identifiers, [identifier_row(one, kind, value, contact_id) for kind, value in names_of(one)])
-    write_identifications(tx, [(one, contact_id)])
-    return contact_id
+    owner = owner_of(tx, one.site_id, one.email, one.crm_id) or found(tx, one, timezone)
+    insert_once(tx, identifiers, [identifier_row(one.site_id, name, owner) for name in names_of(one)])
+    write_identifications(tx, [(one, owner)])
+    return owner.contact_id
+
+
+def found(tx: Tx, one: Identification, timezone: str) -> Owner:
+    """Found the contact of an identification whose names nobody has."""
+    owner = founded_by(one)
+    insert_once(tx, contacts, [contact_row(one.site_id, owner.own_id, one.occurred_at, timezone)])
+    insert_once(tx, identifiers, [identifier_row(one.site_id, name, owner) for name in names_of(one)])
+    return owner
 
 
 def stitch_all(tx: Tx, ones: Sequence[Identification], timezone: str) -> list[str]:
@@ -105,68 +129,84 @@ def stitch_all(tx: Tx, ones: Sequence[Identification], timezone: str) -> list[st
     owners = owners_by(tx, ones[0].site_id, {name for one in ones for name in names_of(one)})
     contact_rows: list[dict[str, Any]] = []
     identifier_rows: list[dict[str, Any]] = []
-    found: list[str] = []
+    named: list[tuple[Identification, Owner]] = []
     for one in ones:
-        ((kind, value),) = names_of(one)
-        if (kind, value) not in owners:
-            owners[kind, value] = founded_by(one)
-            contact_rows.append(contact_row(one, owners[kind, value], timezone))
-            identifier_rows.append(identifier_row(one, kind, value, owners[kind, value]))
-        found.append(owners[kind, value])
+        (name,) = names_of(one)
+        if name not in owners:
+            owners[name] = founded_by(one)
+            contact_rows.append(contact_row(one.site_id, owners[name].own_id, one.occurred_at, timezone))
+            identifier_rows.append(identifier_row(one.site_id, name, owners[name]))
+        named.append((one, owners[name]))
     insert_once(tx, contacts, contact_rows)
     insert_once(tx, identifiers, identifier_rows)
-    write_identifications(tx, list(zip(ones, found, strict=True)))
-    return found
+    write_identifications(tx, named)
+    return [owner.contact_id for _, owner in named]
 
 
-def names_of(one: Identification) -> list[tuple[IdentifierKind, str]]:
+def names_of(one: Identification) -> list[Name]:
     """The identifiers that an identification gives."""
     given = ((IdentifierKind.EMAIL, one.email), (IdentifierKind.CRM_ID, one.crm_id))
     return [(kind, value) for kind, value in given if value]
 
 
-def founded_by(one: Identification) -> str:
-    """The id of the contact that an identification founds: of the e-mail address where both are given."""
-    kind, value = ("email", one.email) if one.email else ("crm_id", one.crm_id)
-    return derive("contact", one.site_id, kind, value or "")
+def founded_by(one: Identification) -> Owner:
+    """The contact that an identification founds: its id is that of the e-mail address where both are given."""
+    contact_id = founded_id(one.site_id, names_of(one)[0])
+    return Owner(contact_id, contact_id)
 
 
-def owners_by(
-    tx: Tx, site_id: int, names: Iterable[tuple[IdentifierKind, str]]
-) -> dict[tuple[IdentifierKind, str], str]:
-    """The contacts that own these identifiers."""
+def founded_id(site_id: int, name: Name) -> str:
+    """The id of the contact that an identifier founds."""
+    return derive("contact", site_id, name[0].value, name[1])
+
+
+def owners_by(tx: Tx, site_id: int, names: Iterable[Name]) -> dict[Name, Owner]:
+    """Whose these identifiers are; what nobody has is missing."""
     wanted = set(names)
     rows = tx.execute(
-        select(identifiers.c.kind, identifiers.c.value, identifiers.c.contact_id).where(
+        select(identifiers.c.kind, identifiers.c.value, identifiers.c.contact_id, identifiers.c.own_id).where(
             identifiers.c.site_id == site_id,
             identifiers.c.kind.in_([kind.value for kind in IdentifierKind]),
             among(tx, identifiers.c.value, sorted({value for _, value in wanted})),
         )
     )
-    return {(IdentifierKind(kind), value): owner for kind, value, owner in rows if (kind, value) in wanted}
+    return {(IdentifierKind(kind), value): Owner(*ids) for kind, value, *ids in rows if (kind, value) in wanted}
 
 
-def contact_row(one: Identification, contact_id: str, timezone: str) -> dict[str, Any]:
-    """The row of a contact that is new."""
+def names_by(tx: Tx, contact_ids: Iterable[str]) -> dict[str, dict[Name, str]]:
+    """Per contact all that names it, and whose own each is: its own, or one's that is merged into it."""
+    found: dict[str, dict[Name, str]] = {}
+    for some in chunks(contact_ids):
+        rows = tx.execute(
+            select(identifiers.c.contact_id, identifiers.c.kind, identifiers.c.value, identifiers.c.own_id)
+            .where(identifiers.c.contact_id.in_(some))
+            .order_by(identifiers.c.kind.desc(), identifiers.c.value)
+        )
+        for contact_id, kind, value, own_id in rows:
+            found.setdefault(contact_id, {})[IdentifierKind(kind), value] = own_id
+    return found
+
+
+def contact_row(site_id: int, contact_id: str, at: datetime, timezone: str) -> dict[str, Any]:
+    """The row of a contact that is new; refresh gives it what is known."""
     return {
         "contact_id": contact_id,
-        "site_id": one.site_id,
-        "email": one.email,
-        "crm_id": one.crm_id,
-        "company_domain": company_domain_of(one.email),
+        "site_id": site_id,
         "properties": {},
-        "lead_at": one.occurred_at,
-        "lead_day": local_day(one.occurred_at, timezone),
-        "updated_at": one.occurred_at,
+        "lead_at": at,
+        "lead_day": local_day(at, timezone),
+        "updated_at": at,
     }
 
 
-def identifier_row(one: Identification, kind: IdentifierKind, value: str, contact_id: str) -> dict[str, Any]:
+def identifier_row(site_id: int, name: Name, owner: Owner) -> dict[str, Any]:
     """The row of one identifier."""
-    return {"site_id": one.site_id, "kind": kind.value, "value": value, "contact_id": contact_id}
+    kind, value = name
+    row = {"site_id": site_id, "kind": kind.value, "value": value}
+    return {**row, "contact_id": owner.contact_id, "own_id": owner.own_id}
 
 
-def write_identifications(tx: Tx, named: Sequence[tuple[Identification, str]]) -> None:
+def write_identifications(tx: Tx, named: Sequence[tuple[Identification, Owner]]) -> None:
     """Keep each evidence once, under the earliest time at which it was told."""
     ids = [derive("identification", one.site_id, one.evidence) for one, _ in named]
     known: dict[str, datetime] = {
@@ -181,14 +221,15 @@ def write_identifications(tx: Tx, named: Sequence[tuple[Identification, str]]) -
         {
             "identification_id": identification_id,
             "site_id": one.site_id,
-            "contact_id": contact_id,
+            "contact_id": owner.contact_id,
+            "own_id": owner.own_id,
             "visitor_no": one.visitor_no,
             "hit_seq": one.hit_seq,
             "kind": one.kind.value,
             "conversation": one.conversation,
             "occurred_at": min(one.occurred_at, known.get(identification_id, one.occurred_at)),
         }
-        for identification_id, (one, contact_id) in zip(ids, named, strict=True)
+        for identification_id, (one, owner) in zip(ids, named, strict=True)
     ]
     upsert(tx, identifications, rows)
 
@@ -235,7 +276,8 @@ def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:
             tx,
             select(contacts.c.contact_id).where(contacts.c.contact_id.in_(some)).order_by(contacts.c.contact_id),
         )
-        said = crm_says(tx, some)
+        names = names_by(tx, some)
+        said = crm_says(tx, some, names)
         told = told_of(tx, some, timezone)
         leads: dict[str, datetime] = {}
         for contact_id, occurred_at in tx.execute(
@@ -245,11 +287,14 @@ def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:
         ):
             leads[contact_id] = min(occurred_at, leads.get(contact_id, occurred_at))
         rows = tx.execute(select(contacts).where(contacts.c.contact_id.in_(some))).mappings().all()
-        upsert(tx, contacts, [refreshed(row, said, told, leads, timezone) for row in rows])
+        # Whom nothing names is merged, and about to go.
+        known = [row for row in rows if row["contact_id"] in names]
+        upsert(tx, contacts, [refreshed(row, names, said, told, leads, timezone) for row in known])
 
 
 def refreshed(
     row: Mapping[Any, Any],
+    names: Mapping[str, Mapping[Name, str]],
     said: Mapping[str, Mapping[str, Any]],
     told: Mapping[str, Mapping[str, Said]],
     leads: Mapping[str, datetime],
@@ -259,17 +304,21 @@ def refreshed(
     contact_id = row["contact_id"]
     crm = said.get(contact_id, {})
     first = {name: one.value for name, one in told.get(contact_id, NOTHING).items()}
-    email = crm.get("email") or row["email"]
+    founders = [name for name, own_id in names[contact_id].items() if founded_id(row["site_id"], name) == own_id]
+    founders.sort(key=lambda name: names[contact_id][name] != contact_id)
+    emails = [value for kind, value in founders if kind is IdentifierKind.EMAIL]
+    email = crm.get("email") or next(iter(emails), None)
+    domains = [company_domain_of(one) for one in (email, *others_of(names[contact_id], contact_id, emails))]
     lead_at = leads.get(contact_id, row["lead_at"])
     return {
         "contact_id": contact_id,
         "site_id": row["site_id"],
         "email": email,
-        "crm_id": crm.get("crm_id") or row["crm_id"],
+        "crm_id": crm.get("crm_id") or next((value for kind, value in founders if kind is IdentifierKind.CRM_ID), None),
         "phone": crm.get("phone", first.get("phone")),
         "name": crm.get("name", first.get("name")),
         "company_name": crm.get("company_name", first.get("company_name")),
-        "company_domain": crm.get("company_domain") or company_domain_of(email),
+        "company_domain": crm.get("company_domain") or next(filter(None, domains), None),
         "properties": crm.get("properties", {}),
         "lead_at": lead_at,
         "lead_day": local_day(lead_at, timezone),
@@ -277,28 +326,85 @@ def refreshed(
     }
 
 
-def crm_says(tx: Tx, contact_ids: list[str]) -> dict[str, dict[str, Any]]:
-    """Per contact the fields that the CRM gave, the later over the earlier."""
+def others_of(names: Mapping[Name, str], contact_id: str, emails: Iterable[str]) -> list[str]:
+    """Those of a contact's addresses that are the own of somebody merged into it."""
+    return [email for email in emails if names[IdentifierKind.EMAIL, email] != contact_id]
+
+
+def crm_says(
+    tx: Tx, contact_ids: Iterable[str], names: Mapping[str, Mapping[Name, str]] | None = None
+) -> dict[str, dict[str, Any]]:
+    """Per contact the fields that the CRM gave, the later over the earlier, also of those merged into it.
+
+    names  what names_by gives of the contacts
+    """
+    of_contact = names_by(tx, contact_ids) if names is None else names
+    whose = {own_id: contact_id for contact_id, own in of_contact.items() for own_id in own.values()}
     said: dict[str, dict[str, Any]] = {}
-    rows = tx.execute(
-        select(crm_changes.c.key, crm_changes.c.payload, crm_changes.c.changed_at)
-        .where(crm_changes.c.kind == CrmChangeKind.CONTACT.value, crm_changes.c.key.in_(contact_ids))
-        .order_by(crm_changes.c.changed_at, crm_changes.c.seq)
-    )
-    for key, payload, changed_at in rows:
-        known = said.setdefault(key, {})
-        properties = {**known.get("properties", {}), **payload.get("properties", {})}
-        said[key] = {**known, **payload, "properties": properties, "changed_at": changed_at}
+    for own_id, payload, changed_at in words_of(tx, whose):
+        contact_id = whose[own_id]
+        known = said.setdefault(contact_id, {})
+        said[contact_id] = added(known, named_by_own(payload, known, contact_id, of_contact[contact_id]), changed_at)
     return said
 
 
+def crm_said(tx: Tx, own_id: str) -> dict[str, Any]:
+    """The fields that the CRM gave of a contact by its own names."""
+    said: dict[str, Any] = {}
+    for _, payload, changed_at in words_of(tx, [own_id]):
+        said = added(said, payload, changed_at)
+    return said
+
+
+def words_of(tx: Tx, own_ids: Iterable[str]) -> list[Any]:
+    """What CRMs said of contacts by their own names, as (own_id, payload, changed_at), in order of time."""
+    found: list[Any] = []
+    for some in chunks(sorted(own_ids)):
+        query = select(crm_changes.c.key, crm_changes.c.payload, crm_changes.c.changed_at, crm_changes.c.seq)
+        found += tx.execute(
+            query.where(crm_changes.c.kind == CrmChangeKind.CONTACT.value, crm_changes.c.key.in_(some))
+        ).all()
+    return [(own_id, payload, at) for own_id, payload, at, _ in sorted(found, key=lambda row: (row[2], row[3]))]
+
+
+def added(known: Mapping[str, Any], payload: Mapping[str, Any], changed_at: datetime) -> dict[str, Any]:
+    """What is known of a contact with later words over it; of properties only those given change."""
+    properties = {**known.get("properties", {}), **payload.get("properties", {})}
+    return {**known, **payload, "properties": properties, "changed_at": changed_at}
+
+
+def named_by_own(
+    payload: Mapping[str, Any], known: Mapping[str, Any], contact_id: str, own: Mapping[Name, str]
+) -> dict[str, Any]:
+    """Words without a name that is another contact's since the two were split, or that is less its own than the known.
+
+    A merged contact has two CRM ids: the one of who stays is shown.
+    """
+    names = {(kind, str(payload[kind.value])) for kind in IdentifierKind if payload.get(kind.value)}
+    crm_id = (IdentifierKind.CRM_ID, known.get("crm_id", ""))
+    lost = {kind.value for kind, value in names if (kind, value) not in own}
+    if own.get(crm_id) == contact_id and any(own.get(name) != contact_id for name in names if name[0] is crm_id[0]):
+        lost.add("crm_id")
+    return {name: value for name, value in payload.items() if name not in lost}
+
+
 def find_contact(tx: Tx, site_id: int, *, contact_id: str = "", email: str = "", crm_id: str = "") -> str:
-    """The id of a known contact by one of its names; raises NotFound."""
+    """The id of a known contact by one of its names, of the one that stays where it is merged; raises NotFound."""
     if contact_id:
-        query = select(contacts.c.contact_id).where(contacts.c.site_id == site_id, contacts.c.contact_id == contact_id)
-        found: str | None = tx.execute(query).scalar()
+        stays = staying(tx, contact_id)
+        query = select(contacts.c.contact_id).where(contacts.c.site_id == site_id, contacts.c.contact_id == stays)
+        found_id: str | None = tx.execute(query).scalar()
     else:
-        found = owner_of(tx, site_id, email or None, crm_id or None)
-    if found is None:
-        raise NotFound(f"no contact {contact_id or email or crm_id!r}")
-    return found
+        owner = owner_of(tx, site_id, email or None, crm_id or None)
+        found_id = owner.contact_id if owner else None
+    if found_id is None:
+        raise NotFound(f"no contact {(contact_id or email or crm_id)[:40]!r}")
+    return found_id
+
+
+def staying(tx: Tx, contact_id: str) -> str:
+    """Who stays of a contact that may be merged: itself, or whom it was merged into in the end."""
+    into: str | None = contact_id
+    while into is not None:
+        contact_id, into = into, tx.execute(select(merges.c.into_id).where(merges.c.contact_id == into)).scalar()
+    return contact_id

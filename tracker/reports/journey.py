@@ -35,6 +35,7 @@ from tracker.db.writes import chunks
 from tracker.deals.ledger import Deal, apply
 from tracker.deals.record import history
 from tracker.errors import NotFound
+from tracker.identity.stitch import staying
 from tracker.reports.calls import calls_of_contact
 from tracker.reports.catalogue import message
 from tracker.visits.engagement import Engagement, engagement_of
@@ -185,6 +186,7 @@ class Journey:
 
 def journey(tx: Tx, site: Site, contact_id: str) -> Journey:
     """The whole journey of a contact of a site; raises NotFound."""
+    contact_id = staying(tx, contact_id)
     known = select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id, contacts.c.contact_id == contact_id)
     if tx.execute(known).scalar() is None:
         raise NotFound(f"no contact {contact_id[:40]!r}")
@@ -437,7 +439,8 @@ class Fields:
 
 
 def attribution_fields(tx: Tx, site: Site, contact_id: str) -> Fields:
-    """The attribution fields of a contact of a site; raises NotFound."""
+    """The attribution fields of a contact of a site, of the one that stays where it is merged; raises NotFound."""
+    contact_id = staying(tx, contact_id)
     row = tx.execute(
         select(contacts.c.lead_at, contacts.c.lead_day).where(
             contacts.c.site_id == site.site_id, contacts.c.contact_id == contact_id

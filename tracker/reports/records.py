@@ -3,7 +3,7 @@
 A page goes on after the last row's key, so rows that come or go meanwhile shift nothing. Writes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,19 +11,32 @@ from typing import Any
 from sqlalchemy import Row, and_, or_, select
 
 from tracker.access.sites import Site
-from tracker.db.schema import contacts, costs, crm_changes, deal_contacts, deal_entries, deals, identifiers
+from tracker.db.schema import contacts, costs, crm_changes, deal_contacts, deal_entries, deals, identifiers, merges
 from tracker.db.store import Tx
 from tracker.db.writes import chunks
 from tracker.deals.record import deal_id_of
 from tracker.errors import NotFound
-from tracker.identity.stitch import crm_says
+from tracker.identity.stitch import crm_says, names_by, staying
 from tracker.identity.told import NOTHING, told_of
 from tracker.vocabulary import CrmChangeKind, DealStatus, DealType, EntryKind, IdentificationKind, IdentifierKind
 
 
 @dataclass(frozen=True, slots=True)
+class Merged:
+    """A contact that is merged into another, since when and by whose decision."""
+
+    contact_id: str
+    into_id: str
+    decided_by: str
+    decided_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Contact:
-    """A person. `email` is the address the CRM gave last, else the first known; `emails` are all of them."""
+    """A person. `email` is the address the CRM gave last, else the first known; `emails` are all of them.
+
+    merged  who is merged into it, at once or by way of others, by time
+    """
 
     contact_id: str
     email: str | None
@@ -37,6 +50,7 @@ class Contact:
     lead_at: datetime
     lead_day: str
     updated_at: datetime
+    merged: tuple[Merged, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +124,8 @@ class CostRecord:
 
 
 def read_contact(tx: Tx, site_id: int, contact_id: str) -> Contact:
-    """One contact of a site; raises NotFound."""
-    query = select(contacts).where(contacts.c.site_id == site_id, contacts.c.contact_id == contact_id)
+    """One contact of a site, or the one that stays of it where it is merged; raises NotFound."""
+    query = select(contacts).where(contacts.c.site_id == site_id, contacts.c.contact_id == staying(tx, contact_id))
     found = contacts_of(tx, tx.execute(query).mappings().all())
     if not found:
         raise NotFound(f"no contact {contact_id[:40]!r}")
@@ -154,20 +168,30 @@ def list_contacts(tx: Tx, site_id: int, limit: int, after: tuple[datetime, str] 
 
 
 def contacts_of(tx: Tx, rows: Sequence[Mapping[Any, Any]]) -> list[Contact]:
-    """Rows as records, with all the addresses that name each."""
-    emails: dict[str, list[str]] = {}
-    for some in chunks(row["contact_id"] for row in rows):
-        query = (
-            select(identifiers.c.contact_id, identifiers.c.value)
-            .where(identifiers.c.contact_id.in_(some), identifiers.c.kind == IdentifierKind.EMAIL.value)
-            .order_by(identifiers.c.value)
+    """Rows as records, with all the addresses that name each, and who is merged into it."""
+    names = names_by(tx, [row["contact_id"] for row in rows])
+    merged = merged_among(tx, {own_id for own in names.values() for own_id in own.values()})
+    same = [name for name in Contact.__dataclass_fields__ if name not in ("emails", "merged")]
+    found: list[Contact] = []
+    for row in rows:
+        own = names.get(row["contact_id"], {})
+        found.append(
+            Contact(
+                emails=tuple(value for kind, value in own if kind is IdentifierKind.EMAIL),
+                merged=tuple(one for one in merged if one.contact_id in own.values()),
+                **{name: row[name] for name in same},
+            )
         )
-        for contact_id, value in tx.execute(query):
-            emails.setdefault(contact_id, []).append(value)
-    same = [name for name in Contact.__dataclass_fields__ if name != "emails"]
-    return [
-        Contact(emails=tuple(emails.get(row["contact_id"], ())), **{name: row[name] for name in same}) for row in rows
-    ]
+    return found
+
+
+def merged_among(tx: Tx, contact_ids: Iterable[str]) -> list[Merged]:
+    """Those of these contacts that are merged, by time."""
+    found: list[Merged] = []
+    for some in chunks(sorted(contact_ids)):
+        query = select(*(merges.c[name] for name in Merged.__dataclass_fields__))
+        found += [Merged(*row) for row in tx.execute(query.where(merges.c.contact_id.in_(some)))]
+    return sorted(found, key=lambda one: (one.decided_at, one.contact_id))
 
 
 def read_deal(tx: Tx, site_id: int, reference: str) -> DealRecord:
@@ -202,7 +226,7 @@ def list_deals(
     if status is not None:
         query = query.where(deals.c.status == status.value)
     if contact_id is not None:
-        named = select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id == contact_id)
+        named = select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id == staying(tx, contact_id))
         query = query.where(deals.c.deal_id.in_(named))
     if changed_since is not None:
         query = query.where(deals.c.changed_at >= changed_since)

@@ -1,11 +1,13 @@
 """Touchpoints that were no web visit: a call, a chat, a booth or seminar that an API client reports."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
+
+from sqlalchemy import exists, select, update
 
 from tracker.channels.rules import RULES_VERSION, canonical_names, classify_names
 from tracker.clock import local_day
-from tracker.db.schema import touchpoints
+from tracker.db.schema import identifications, touchpoints
 from tracker.db.store import Tx
 from tracker.db.writes import upsert
 from tracker.ids import derive
@@ -23,6 +25,14 @@ OFFLINE_KINDS = {
 def touch(tx: Tx, events: Sequence[tuple[FoldedHit, str | None]], rules: SiteRules) -> None:
     """Write the touchpoint of each (event, contact id) once; of a call that is nobody's without a contact."""
     upsert(tx, touchpoints, [event_row(hit, contact_id, rules) for hit, contact_id in events])
+
+
+def touch_anew(tx: Tx, contact_ids: Iterable[str]) -> None:
+    """Give those of these contacts' touches that were no web visit to whom their events name now."""
+    event = identifications.c.hit_seq == touchpoints.c.hit_seq
+    named = select(identifications.c.contact_id).where(event).scalar_subquery()
+    own = touchpoints.c.contact_id.in_(sorted(contact_ids))
+    tx.execute(update(touchpoints).where(own, exists().where(event)).values(contact_id=named))
 
 
 def event_row(hit: FoldedHit, contact_id: str | None, rules: SiteRules) -> dict[str, Any]:

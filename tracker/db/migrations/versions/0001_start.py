@@ -165,7 +165,7 @@ def create_crm_changes() -> None:
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("kind IN ('contact', 'deal')", name=op.f("ck_crm_changes_kind")),
+        sa.CheckConstraint("kind IN ('contact', 'deal', 'merge', 'split')", name=op.f("ck_crm_changes_kind")),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_crm_changes_site_id_sites")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_crm_changes")),
     )
@@ -405,6 +405,7 @@ def create_identifications() -> None:
         sa.Column("identification_id", sa.Text(), nullable=False),
         sa.Column("site_id", sa.Integer(), nullable=False),
         sa.Column("contact_id", sa.Text(), nullable=False),
+        sa.Column("own_id", sa.Text(), nullable=False),
         sa.Column("visitor_no", sa.BigInteger(), nullable=True),
         sa.Column("hit_seq", sa.BigInteger(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
@@ -431,6 +432,7 @@ def create_identifiers() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("value", WORD, nullable=False),
         sa.Column("contact_id", sa.Text(), nullable=False),
+        sa.Column("own_id", sa.Text(), nullable=False),
         sa.CheckConstraint("kind IN ('email', 'crm_id')", name=op.f("ck_identifiers_kind")),
         sa.ForeignKeyConstraint(
             ["contact_id"], ["contacts.contact_id"], name=op.f("fk_identifiers_contact_id_contacts")

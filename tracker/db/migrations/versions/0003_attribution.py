@@ -38,6 +38,19 @@ def create_fits() -> None:
     )
 
 
+def create_merges() -> None:
+    op.create_table(
+        "merges",
+        sa.Column("contact_id", sa.Text(), nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("into_id", sa.Text(), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_merges_site_id_sites")),
+        sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_merges")),
+    )
+
+
 def create_policies() -> None:
     op.create_table(
         "policies",
@@ -55,10 +68,12 @@ def create_policies() -> None:
 def upgrade() -> None:
     create_recredited()
     create_fits()
+    create_merges()
     create_policies()
 
 
 def downgrade() -> None:
     op.drop_table("policies")
+    op.drop_table("merges")
     op.drop_table("fits")
     op.drop_table("recredited")
