@@ -20,7 +20,9 @@ PAGE = Path(__file__).parents[2] / "docs/http-api.md"
 
 @pytest.fixture
 def served(store: Engine) -> Iterator[tuple[World, str]]:
-    world = World(store, clock=Clock(START + timedelta(days=60)))
+    world = World(store, clock=Clock(START))
+    world.walk()  # the deal of the examples has a path
+    world.clock.at = START + timedelta(days=60)
     server = make_server("127.0.0.1", 0, world.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

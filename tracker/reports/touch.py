@@ -30,7 +30,7 @@ OPEN: Mapping[str, tuple[str, ...]] = {
     "call": CALL,
     "identifiers": ("email", "crm_id"),
 }
-OPEN_WORDS = ("name", "engaged_ms", "scroll")
+OPEN_WORDS = ("name", "page", "engaged_ms", "scroll", "loopback")
 # Which detail tells which column of the contact.
 TOLD: Mapping[str, str] = {
     "identifiers.phone": "phone",
