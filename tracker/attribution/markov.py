@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tracker.attribution.ragged import PIECE, Floats, Ints, pieces
+from tracker.attribution.ragged import Floats, Ints, pieces
 from tracker.attribution.terms import SCALE
 
 ORDERS = (1, 2, 3)
@@ -69,23 +69,37 @@ def count(
         raise ValueError("conversions, nulls and channel numbers are 0 or more")
     if codes.max(initial=-1) >= n_channels:
         raise ValueError(f"channel number {codes.max()} of {n_channels}")
-    base, found = n_channels + 1, []
-    for first, end in pieces(offsets, 4 * PIECE):
+    base = n_channels + 1
+    spaces = (base**order, base ** (order + 1), base**order, base**order)
+    # By piece: first states, steps, last states before a conversion, last states before a null.
+    found: tuple[list[tuple[Ints, Ints]], ...] = ([], [], [], [])
+    for first, end in pieces(offsets):
         some = offsets[first : end + 1]
         kept = np.diff(some) > 0
         begins, ends = some[:-1][kept] - some[0], some[1:][kept] - some[0]
         digits = codes[int(some[0]) : int(some[-1])] + 1
         yes, no = converted[first:end][kept], nulls[first:end][kept]
-        both = yes + no
         opening = window_keys(digits, begins, np.minimum(ends, begins + order), base, order)
         closing = window_keys(digits, np.maximum(begins, ends - order), ends, base, order)
-        moves, times = moves_of(digits, begins, ends, base, order, both)
-        states, n = tally(opening, both, base**order)
-        found += [(np.full_like(states, START), states, n), (moves // base, moves % base**order, times)]
-        for target, n_each in ((CONVERTED, yes), (NULL, no)):
-            states, n = tally(closing, n_each, base**order)
-            found.append((states, np.full_like(states, target), n))
-    return merged(order, n_channels, found)
+        found[0].append(tally(opening, yes + no, spaces[0]))
+        found[1].append(moves_of(digits, begins, ends, base, order, yes + no))
+        found[2].append(tally(closing, yes, spaces[2]))
+        found[3].append(tally(closing, no, spaces[3]))
+    opens, moves, converts, closes = (summed(parts, space) for parts, space in zip(found, spaces, strict=True))
+    parts = [
+        (np.full_like(opens[0], START), *opens),
+        (moves[0] // base, moves[0] % base**order, moves[1]),
+        (converts[0], np.full_like(converts[0], CONVERTED), converts[1]),
+        (closes[0], np.full_like(closes[0], NULL), closes[1]),
+    ]
+    return merged(order, n_channels, parts)
+
+
+def summed(parts: Sequence[tuple[Ints, Ints]], space: int) -> tuple[Ints, Ints]:
+    """Keys of several pieces, each once and rising, and their sums."""
+    none = np.zeros(0, dtype=np.int64)
+    keys, n = (np.concatenate([none, *(part[i] for part in parts)]) for i in range(2))
+    return tally(keys, n, space)
 
 
 def window_keys(digits: Ints, begins: Ints, ends: Ints, base: int, order: int) -> Ints:
