@@ -30,6 +30,7 @@ TAGS = {
     "Costs": "What sources were paid by day. The same day, source, medium and campaign is replaced.",
     "Events": "Hits from a server, and touches off the web: calls, chats, booths, seminars.",
     "Calls": "Phone calls, told by the telephone system, traced by the number that was called.",
+    "Policy": "What the site settled about credit, version after version; tried on history before it is saved.",
     "Reports": "Figures by source, the same as on the page and on the command line.",
 }
 ABOUT = (

@@ -19,7 +19,7 @@ FORMATS = ("json", "csv")
 OWN = ("site", "format")
 
 
-class ReportArgs(Args):
+class AskArgs(Args):
     """What is asked of the report; checked by the report itself, so the words are the same everywhere."""
 
     from_day: str | None = Field(
@@ -99,6 +99,11 @@ class ReportArgs(Args):
         description="The version of the site's attribution policy to report as of: 0 is that of a new site; the one "
         "in force when not given.",
     )
+
+
+class ReportArgs(AskArgs):
+    """What is asked of the report, and how it is to be given."""
+
     sort: str | None = Field(
         None,
         max_length=40,

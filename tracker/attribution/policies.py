@@ -44,11 +44,21 @@ def policy_in_force(tx: Tx, site_id: int, version: int | None = None) -> tuple[i
     return 0, SHIPPED
 
 
-def versions_of(tx: Tx, site_id: int) -> list[Version]:
-    """Every saved policy of a site, the newest first."""
-    rows = tx.execute(
-        select(policies).where(policies.c.site_id == site_id).order_by(policies.c.version.desc())
-    ).mappings()
+def version_of(tx: Tx, site_id: int, version: int) -> Version | None:
+    """One saved policy with who saved it; None for the shipped one and for what there is not."""
+    return next((one for one in versions_of(tx, site_id, 1, version + 1) if one.version == version), None)
+
+
+def versions_of(tx: Tx, site_id: int, limit: int | None = None, before: int | None = None) -> list[Version]:
+    """The saved policies of a site, the newest first.
+
+    limit   how many at the most
+    before  only those older than this version
+    """
+    query = select(policies).where(policies.c.site_id == site_id)
+    if before is not None:
+        query = query.where(policies.c.version < before)
+    rows = tx.execute(query.order_by(policies.c.version.desc()).limit(limit)).mappings()
     return [
         Version(row["version"], read_policy(row["policy"]), row["note"], row["saved_by"], row["saved_at"])
         for row in rows
