@@ -8,6 +8,7 @@ from api.pages.contacts import contacts
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.install import check_heard, check_site, install, save_tracking
+from api.pages.pathways import pathways, pathways_file, pathways_rows
 from api.pages.routes import routes
 from api.pages.session import log_in, login, logout
 from api.pages.source import source, source_file
@@ -23,6 +24,9 @@ VIEWS = (
     source,
     source_file,
     source_rows,
+    pathways,
+    pathways_file,
+    pathways_rows,
     contacts,
     contact,
     calls,

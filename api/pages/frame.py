@@ -36,6 +36,7 @@ class Links:
 
     home: str
     source: str | None = None
+    paths: str | None = None
     contacts: str | None = None
     calls: str | None = None
     tracking: str | None = None
@@ -124,6 +125,8 @@ def framed() -> dict[str, Any]:
 TABS = {
     "pages.source": "source",
     "pages.source_rows": "source",
+    "pages.pathways": "paths",
+    "pages.pathways_rows": "paths",
     "pages.contacts": "contacts",
     "pages.contact": "contacts",
     "pages.calls": "calls",
@@ -140,6 +143,7 @@ def links(is_inside: bool) -> Links:
     return Links(
         home=url_for("pages.source"),
         source=url_for("pages.source"),
+        paths=url_for("pages.pathways"),
         contacts=url_for("pages.contacts"),
         calls=url_for("pages.calls"),
         tracking=url_for("pages.tracking"),
