@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from urllib.parse import urlsplit
 
-from flask import render_template, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, gettext
 
@@ -160,6 +160,8 @@ def contact(contact_id: str) -> ResponseReturnValue:
     offset = offset_asked()
     with reading(here().engine) as tx:
         who = read_contact(tx, site.site_id, contact_id)
+        if who.contact_id != contact_id:  # not for ever: who is merged may be split off again
+            return redirect(url_for("pages.contact", contact_id=who.contact_id, site=site.key))
         evidence = evidence_of(tx, site, who)
         fields = attribution_fields(tx, site, contact_id)
         way = journey(tx, site, contact_id)

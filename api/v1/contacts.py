@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Self
 
-from flask import current_app, request, url_for
+from flask import current_app, g, request, url_for
 from pydantic import Field, model_validator
 
 from api.context import here
@@ -13,6 +13,7 @@ from api.v1.fields import (
     Args,
     At,
     Body,
+    ContactId,
     Day,
     Domain,
     Email,
@@ -24,6 +25,7 @@ from api.v1.fields import (
     Out,
     Path,
     Short,
+    Word,
     not_in_future,
     refuse,
 )
@@ -31,8 +33,10 @@ from api.v1.paging import PageArgs, PageOut, cursor_of, key_of
 from tracker import flow
 from tracker.access.sites import Site
 from tracker.clock import format_instant
-from tracker.db.store import begin, reading
-from tracker.errors import Invalid
+from tracker.db.store import Tx, begin, reading
+from tracker.errors import Invalid, NotFound
+from tracker.identity.merge import Decision
+from tracker.identity.stitch import find_contact
 from tracker.phones import phone_of
 from tracker.reports import records
 from tracker.vocabulary import IdentifierKind
@@ -85,6 +89,50 @@ class ContactIn(Body):
         return self
 
 
+class StayingContact(Body):
+    """The contact that stays: exactly one of the three; it must be known."""
+
+    email: Email | None = Field(None, description="E-mail address.")
+    crm_id: Key | None = Field(None, description="The CRM's id of the person.", examples=["003-17"])
+    id: ContactId | None = Field(None, description="The contact's id.")
+
+    @model_validator(mode="after")
+    def one_name(self) -> Self:
+        """Two names might be two people's."""
+        if sum(value is not None for value in (self.email, self.crm_id, self.id)) != 1:
+            raise refuse("give exactly one of email, crm_id and id")
+        return self
+
+
+class SplitIn(Body):
+    """Who decided it, and when."""
+
+    decided_by: Word | None = Field(
+        None,
+        description="Who decided it, for people to read: a user's e-mail address, or the CRM that merged its own "
+        "records. The token's name when not given.",
+        examples=["alice@acme.example"],
+    )
+    decided_at: Instant | None = Field(
+        None, description="When it was decided; now when not given. An older decision never wins over a later one."
+    )
+
+
+class MergeIn(SplitIn):
+    """Which contact stays, who decided it, and when."""
+
+    into: StayingContact = Field(description="The contact that stays.")
+
+
+class MergedOut(Out):
+    """A contact that is merged into another."""
+
+    id: str = Field(description="Its own id, by which it can be split off.", examples=["0a" * 16])
+    into: str = Field(description="The contact that it was merged into.", examples=["5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f"])
+    decided_by: str = Field(description="Who decided it.", examples=["alice@acme.example"])
+    decided_at: At = Field(description="When it was decided.")
+
+
 class Contact(Out):
     """A person with at least one identifier."""
 
@@ -104,6 +152,9 @@ class Contact(Out):
     lead_at: At = Field(description="When the person could first be named.")
     lead_day: Day = Field(description="The day of lead_at in the site's zone.")
     updated_at: At = Field(description="When what is known last changed, by the CRM's clock.")
+    merged: list[MergedOut] = Field(
+        description="The contacts that are merged into it, the first merged first; their ids give this contact, too."
+    )
     journey_url: str = Field(
         description="The page with the person's journey, for people who log in.",
         examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f?site=demo"],
@@ -154,7 +205,7 @@ def put_contact(body: ContactIn, args: Args) -> tuple[Contact, int]:
     """Tell of a contact: found it or amend it.
 
     The person is found by e-mail address or CRM id. Both given tie the two together; where they already name two
-    people, that is a conflict (409): merge them in the CRM or send one of the two.
+    people, that is a conflict (409): send one of the two, or, if they are one person, merge them first.
     """
     context, site = here(), token_site()
     now = context.now()
@@ -216,9 +267,89 @@ def list_contacts(args: ContactsArgs) -> Contacts:
     sample="/contacts/$CONTACT",
 )
 def get_contact(contact_id: str, args: Args) -> Contact:
-    """One contact."""
+    """One contact; of one that is merged the one that stays."""
     with reading(here().engine) as tx:
         return contact_out(records.read_contact(tx, token_site().site_id, contact_id))
+
+
+MERGE_EXAMPLE = {"into": {"email": "hana@kyoto.example"}, "decided_by": "alice@acme.example"}
+SPLIT_EXAMPLE = {"decided_by": "alice@acme.example"}
+
+
+@operation(
+    "POST",
+    "/contacts/<contact_id>/merge",
+    tag="Contacts",
+    path=ContactPath,
+    body=MergeIn,
+    gives=Contact,
+    refuses=(409,),
+    sample="/contacts/$OTHER/merge",
+    example=MERGE_EXAMPLE,
+)
+def merge_contact(contact_id: str, body: MergeIn, args: Args) -> Contact:
+    """Merge a contact into another: they are one person. Gives the one that stays.
+
+    It takes over all that named the other, its browsers, touches, calls and deals, and all credit is derived anew; its
+    lead is the earlier one. Splitting undoes it. What is one person already stays as it is. A contact that is merged
+    into a third one is a conflict (409).
+    """
+    site = token_site()
+    with begin(here().engine) as tx:
+        find_contact(tx, site.site_id, contact_id=contact_id)
+        one = decision(body, site, contact_id, staying_id(tx, site, body.into))
+        stays = flow.contact_merged(tx, site, one, here().now())
+        return contact_out(records.read_contact(tx, site.site_id, stays))
+
+
+@operation(
+    "POST",
+    "/contacts/<contact_id>/split",
+    tag="Contacts",
+    path=ContactPath,
+    body=SplitIn,
+    gives=Contact,
+    refuses=(409,),
+    sample="/contacts/$OTHER/split",
+    example=SPLIT_EXAMPLE,
+)
+def split_contact(contact_id: str, body: SplitIn, args: Args) -> Contact:
+    """Split a contact off again that was merged: they are two people. Gives the contact.
+
+    The path has its own id, as `merged` of the contact that stays tells it. It gets back all that was its own and what
+    its names were told of since, with those that had been merged into it. A contact that is not merged stays as it is;
+    one into which others are merged is a conflict (409): split them.
+    """
+    site = token_site()
+    with begin(here().engine) as tx:
+        find_contact(tx, site.site_id, contact_id=contact_id)
+        one = decision(body, site, contact_id, None)
+        found = flow.contact_split(tx, site, one, here().now())
+        return contact_out(records.read_contact(tx, site.site_id, found))
+
+
+def staying_id(tx: Tx, site: Site, into: StayingContact) -> str:
+    """The contact that is to stay; raises Invalid where nobody is named like that."""
+    by = next(name for name in ("email", "crm_id", "id") if getattr(into, name))
+    names = {"contact_id" if by == "id" else by: getattr(into, by)}
+    try:
+        found = find_contact(tx, site.site_id, **names)
+    except NotFound as error:
+        raise Invalid(error.message, field=f"into.{by}") from error
+    return into.id or found
+
+
+def decision(body: SplitIn, site: Site, contact_id: str, into_id: str | None) -> Decision:
+    """What was decided; raises Invalid for a clock that is ahead."""
+    now = here().now()
+    not_in_future(body.decided_at, now, "decided_at")
+    return Decision(
+        site_id=site.site_id,
+        contact_id=contact_id,
+        into_id=into_id,
+        decided_by=body.decided_by or g.token.name,
+        decided_at=min(body.decided_at or now, now),
+    )
 
 
 def contact_out(contact: records.Contact) -> Contact:
@@ -236,6 +367,15 @@ def contact_out(contact: records.Contact) -> Contact:
         lead_at=format_instant(contact.lead_at),
         lead_day=contact.lead_day,
         updated_at=format_instant(contact.updated_at),
+        merged=[
+            MergedOut(
+                id=one.contact_id,
+                into=one.into_id,
+                decided_by=one.decided_by,
+                decided_at=format_instant(one.decided_at),
+            )
+            for one in contact.merged
+        ],
         journey_url=journey_url(contact.contact_id),
     )
 

@@ -250,7 +250,7 @@ def get_attribution(contact_id: str, args: Args) -> Any:
         lead_at=format_instant(found.lead_at),
         lead_type=found.lead_type.value,
         lead_form=found.lead_form,
-        journey_url=journey_url(contact_id),
+        journey_url=journey_url(found.contact_id),
         notes=[NoteOut(code=code, text=way.NOTES[code] % {"day": found.kept_since}) for code in found.notes],
     )
 

@@ -119,3 +119,14 @@ def test_what_strangers_told_is_only_ever_text(client: FlaskClient, world: World
     html = page_of(client, world)
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert" in html
+
+
+def test_the_page_of_who_is_merged_leads_to_the_one_that_stays_for_now(client: FlaskClient, world: World) -> None:
+    stays, crm = world.walk(), world.program(world.token)
+    other = crm.put("/contacts", {"email": "hana@home.example"}).json
+    assert other is not None
+    assert crm.post(f"/contacts/{other['id']}/merge", {"into": {"id": stays}}).status_code == 200
+    answer = client.get(f"/contacts/{other['id']}?site=acmekey&_scheme=javascript")
+    assert (answer.status_code, answer.location) == (302, f"/contacts/{stays}?site=acmekey")
+    crm.post(f"/contacts/{other['id']}/split", {})
+    assert client.get(f"/contacts/{other['id']}?site=acmekey").status_code == 200

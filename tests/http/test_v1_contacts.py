@@ -38,6 +38,7 @@ def test_a_new_contact_is_201_and_comes_back_normalised(crm: Program) -> None:
         "lead_at": "2026-04-01T03:00:00.000Z",
         "lead_day": "2026-04-01",
         "updated_at": "2026-04-01T03:00:00.000Z",
+        "merged": [],
     }
 
 

@@ -72,7 +72,7 @@ def test_it_holds_exactly_the_routes_there_are(world: World, document: dict[str,
         if rule.rule.startswith("/api/v1/")
     }
     assert {(method, path) for method, path, _ in operations(document)} == routes
-    assert len(routes) == 24
+    assert len(routes) == 26
 
 
 def test_each_operation_has_an_id_a_tag_a_summary_and_an_example(document: dict[str, Any]) -> None:
@@ -109,7 +109,7 @@ def test_each_operation_documents_its_problems(document: dict[str, Any]) -> None
             if code >= "400":
                 assert list(answer["content"]) == ["application/problem+json"]
     conflicts = {one["operationId"] for _, _, one in operations(document) if "409" in one["responses"]}
-    assert conflicts == {"put_contact", "put_deal", "put_policy"}
+    assert conflicts == {"put_contact", "put_deal", "put_policy", "merge_contact", "split_contact"}
 
 
 def test_words_in_the_contract_are_those_that_are_stored(document: dict[str, Any]) -> None:
@@ -129,6 +129,10 @@ def test_every_reference_in_the_document_leads_somewhere(document: dict[str, Any
 def test_the_examples_work(world: World, crm: Program) -> None:
     world.clock.forward(days=30)
     assert crm.put("/contacts", contacts.EXAMPLE).status_code == 201
+    other = crm.put("/contacts", {"email": "hana@home.example"}).json
+    assert other is not None
+    assert crm.post(f"/contacts/{other['id']}/merge", contacts.MERGE_EXAMPLE).status_code == 200
+    assert crm.post(f"/contacts/{other['id']}/split", contacts.SPLIT_EXAMPLE).status_code == 200
     assert crm.put("/deals/D-1", deals.EXAMPLE).status_code == 201
     assert crm.put("/costs", costs.EXAMPLE).status_code == 200
     assert crm.post("/events", events.EXAMPLE).status_code == 202
@@ -167,7 +171,7 @@ def test_whatever_is_sent_the_answer_is_as_documented(world: World, crm: Program
         path = wanted if is_valid and operation.method == "get" else None
         answers_as_documented(operation.as_strategy(generation_mode=mode, path_parameters=path), world.token, is_valid)
         n += 1
-    assert n == 24
+    assert n == 26
 
 
 def answers_as_documented(cases: SearchStrategy[schemathesis.Case], token: str, is_valid: bool) -> None:

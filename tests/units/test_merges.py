@@ -1,0 +1,88 @@
+"""Merges and splits beside the fold and a CRM, on PostgreSQL: what was derived meanwhile is what a rebuild derives."""
+
+import random
+import threading
+from copy import copy
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from tests.units.test_concurrency import again, together
+from tests.walks import START, World
+from tracker import flow
+from tracker.access.sites import site_by_id
+from tracker.db.schema import crm_changes
+from tracker.db.store import begin, reading
+from tracker.errors import Conflict
+from tracker.identity.merge import Decision
+from tracker.ids import derive
+from tracker.rebuild import rebuild, waiting
+
+ROUNDS = 6
+PEOPLE = [f"p{n}@kyoto.example" for n in range(3)]
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_decisions_beside_hits_and_deals_give_what_a_rebuild_gives(store: Engine) -> None:
+    world, done = World(store), threading.Event()
+    sent = threading.Barrier(3, action=done.set)
+    for email in PEOPLE:
+        with begin(store) as tx:
+            flow.contact_said(tx, site_by_id(tx, world.site.site_id), {"email": email}, START, START)
+
+    def visit() -> None:
+        choose, own = random.Random(1), copy(world)
+        own.n = 10_000
+        for n in range(ROUNDS):
+            at = START + timedelta(minutes=choose.randrange(2_000))
+            page = own.hit(at, choose.choice(["/", "/?utm_source=news&utm_medium=email", "/?gclid=A1"]))
+            form = own.hit(at, "/c", kind="form", identifiers={"email": choose.choice(PEOPLE)})
+            own.send(f"v{choose.randrange(3)}", [page, form] if n % 2 == 0 else [page])
+        sent.wait()
+
+    def sell() -> None:
+        choose = random.Random(9)
+        for n in range(ROUNDS):
+            fields = {"amount": str(100 + n), "contacts": [{"by": "email", "value": choose.choice(PEOPLE)}]}
+            again(lambda fields=fields, n=n: world.deal(f"D-{n % 3}", START + timedelta(days=3, minutes=n), **fields))
+        sent.wait()
+
+    def decide() -> None:
+        choose = random.Random(4)
+        for n in range(ROUNDS):
+            pair = choose.sample(PEOPLE, 2)
+            again(lambda pair=pair, n=n: decided(world, pair[0], pair[1] if n % 2 else None, n))
+        sent.wait()
+
+    def fold() -> None:
+        while True:
+            last = done.is_set()
+            with begin(store) as tx:
+                folded = flow.hits_arrived(tx, 4, one_by_one=False)
+            if last and not folded:
+                return
+
+    together(visit, sell, decide, lambda: again(fold), lambda: again(fold))
+    world.fold()
+    with reading(store) as tx:
+        assert waiting(tx) == 0
+        of_kind = select(func.count()).where(crm_changes.c.kind == "merge")
+        assert tx.execute(of_kind).scalar_one() > 0
+    before = world.facts()
+    with begin(store) as tx:
+        rebuild(tx, 100)
+    assert world.facts() == before
+
+
+def decided(world: World, email: str, into: str | None, n: int) -> None:
+    """Merge a contact into another, or split it from whom it is merged into; by the ids they have of their own."""
+    at = START + timedelta(days=9, minutes=n)
+    try:
+        with begin(world.store) as tx:
+            site = site_by_id(tx, world.site.site_id)
+            own = [derive("contact", site.site_id, "email", one) for one in (email, into) if one]
+            one = Decision(site.site_id, own[0], own[1] if into else None, "alice@acme.example", at)
+            (flow.contact_merged if into else flow.contact_split)(tx, site, one, at)
+    except Conflict:
+        pass
