@@ -215,10 +215,10 @@ def figure(n: int, **which: str | int | None) -> Cell:
 
 
 def money_cell(amount_minor: int | None, currency: str | None, **which: str | int | None) -> Cell:
-    """An amount that leads to its conversions; a dash without money."""
+    """An amount that leads to its conversions; a dash where there is no money."""
     if amount_minor is None or currency is None:
         return Cell(None, NOTHING)
-    return Cell(amount_minor, money(amount_minor, currency), rows_href(**which))
+    return Cell(amount_minor, money(amount_minor, currency), rows_href(**which) if amount_minor else None)
 
 
 def percent(share: float | None) -> str:
