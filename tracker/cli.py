@@ -330,6 +330,21 @@ def report_source(form: str, key: str, **asked: str | None) -> None:
 
 
 @main.command()
+@click.option("--site", "key", help="Key of the site; else every site.")
+@example("minamoto fit --site KEY")
+def fit(key: str | None) -> None:
+    """Let the data-driven models learn from a site's paths. What they learn stays in force until the next time."""
+    from tracker.attribution.fits import refit
+
+    with writing() as (tx, now):
+        for site in [sites.find_site(tx, key)] if key else sites.all_sites(tx):
+            made = refit(tx, site.site_id, site.timezone, now)
+            click.echo(f"{site.key}: {made.headline}")
+            for line in made.lines:
+                click.echo(f"  {line}")
+
+
+@main.command()
 @example("minamoto rebuild")
 def rebuild() -> None:
     """Derive visits, people, deals and credit anew from the journal and the CRM's changes, under today's rules."""

@@ -6,6 +6,7 @@ The API, the pages and the command line ask here; `policy` names a version, so t
 from collections.abc import Mapping
 
 from tracker.access.sites import Site
+from tracker.attribution.fits import fit_in_force
 from tracker.attribution.policies import policy_in_force
 from tracker.db.store import Tx
 from tracker.errors import Invalid
@@ -21,7 +22,7 @@ def ask(tx: Tx, args: Mapping[str, str], site: Site, today: str | None = None) -
     today  the site's day now, where the period may be left out
     """
     version, policy = policy_in_force(tx, site.site_id, version_of(args.get(POLICY, "")))
-    return parse_query(args, site, today, policy=policy, policy_version=version)
+    return parse_query(args, site, today, policy=policy, policy_version=version, fit=fit_in_force(tx, site.site_id))
 
 
 def version_of(text: str) -> int | None:
