@@ -30,7 +30,7 @@ from tracker.attribution.touches import DAY_MS, Paths
 
 FITTING = machine.ROOT / "bench" / "parts" / "fitting.py"
 RIVALS = ("ChannelAttribution==2.2.5", "marketing-attribution-models==2.1.1", "matplotlib")
-LIMIT_S = 300
+LIMIT_S = 600
 # What each library can do from which input; one knows no order but 1, the other no Shapley value.
 KNOWS = {
     "ours": {(model, given) for model in ("1", "2", "3", "shapley") for given in ("prepared", "texts")},

@@ -85,8 +85,9 @@ def ours(model: str, folder: Path) -> Prepared:
     def run() -> Result:
         ends = np.cumsum(np.fromiter((path.count(">") + 1 for path in paths), dtype=np.int64, count=len(paths)))
         offsets, numbers = np.concatenate(([0], ends)), Numbers()
-        steps = chain.from_iterable(path.split(" > ") for path in paths)
-        codes = np.fromiter(map(numbers.__getitem__, steps), dtype=np.int64, count=int(ends[-1]))
+        some = (" > ".join(paths[i : i + 10_000]).split(" > ") for i in range(0, len(paths), 10_000))
+        steps = map(numbers.__getitem__, chain.from_iterable(some))
+        codes = np.fromiter(steps, dtype=np.int64, count=int(ends[-1]))
         converted = np.array(conversions, dtype=np.int64)
         if model == "shapley":
             return named(shapley.totals(offsets, codes, converted, len(numbers)), list(numbers))

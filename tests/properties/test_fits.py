@@ -446,6 +446,14 @@ def test_sums_of_other_half_lives_cannot_be_added() -> None:
         hazard.add(*(hazard.tally(*people_of([]), 1, half_lives) for half_lives in ((1,), (2,))))
 
 
+@pytest.mark.parametrize(("touched", "until"), [([2, 1], 3), ([1, 2], 1)])
+def test_touches_out_of_order_or_after_the_end_are_refused(touched: list[int], until: int) -> None:
+    with pytest.raises(ValueError, match="order of their times"):
+        hazard.tally(*csr([[0, 0]]), ints(touched), ints([until]), ints([1]), 1)
+    # The order counts within a person, not from one to the next.
+    assert hazard.tally(*csr([[0], [0]]), ints([2, 1]), ints([2, 1]), ints([1, 0]), 1).n_people == 2
+
+
 def test_a_machine_with_hundreds_of_touches_is_left_out_of_the_hazard_and_counted() -> None:
     person = ([(0, 0), (1, DAY_MS)], DAY_MS, True)
     machine = ([(2, 1_000)] * 201, 0, True)

@@ -96,12 +96,12 @@ def tally(
 
     offsets, codes  people end to end: person i has touches offsets[i] .. offsets[i + 1] - 1; those without are left out
     touched_ms      per touch: milliseconds since 1970, rising within a person
-    until_ms        per person: when they converted, or until when the data tells that they did not; not before their
-                    last touch
+    until_ms        per person: when they converted, or until when the data tells that they did not
     converted       per person: more than 0 if they converted at until_ms
     silence_days    nobody is watched longer than this after a touch: what comes later (touches, a conversion) is left
                     out, for a year without a word says little about a day
     most_touches    who has more is left out: a machine, or many people
+    raises          ValueError: a person's touches are not in order, or later than until_ms
     A day is 24 hours from the first touch on; a touch counts on its own day in full, and so does a conversion.
     """
     n_half, k = len(half_lives_days), n_channels + 1
@@ -147,6 +147,8 @@ def watched(offsets: Ints, touched_ms: Ints, until_ms: Ints, converted: Bools, s
     """Count the days of some people, up to their first long silence."""
     whose, lengths = owners(offsets), np.diff(offsets)
     some = np.flatnonzero(lengths > 0)
+    if ((np.diff(touched_ms) < 0) & (whose[1:] == whose[:-1])).any() or (touched_ms > until_ms[whose]).any():
+        raise ValueError("a person's touches come in the order of their times, none after the end")
     begins = np.zeros(len(lengths), dtype=np.int64)
     begins[some] = touched_ms[offsets[:-1][some]]
     days = (touched_ms - begins[whose]) // DAY_MS
