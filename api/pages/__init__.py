@@ -5,6 +5,7 @@ from flask import Flask
 from api.pages.calls import calls, save_number, save_terms, take_number
 from api.pages.contact import contact
 from api.pages.contacts import contacts
+from api.pages.deal import conversion, deal
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.install import check_heard, check_site, install, save_tracking
@@ -13,6 +14,7 @@ from api.pages.routes import routes
 from api.pages.session import log_in, login, logout
 from api.pages.source import source, source_file
 from api.pages.source_rows import source_rows
+from api.pages.touch import touch
 from api.pages.tracking import tracking
 
 # The views declare themselves on `routes` when their module is read.
@@ -29,6 +31,9 @@ VIEWS = (
     pathways_rows,
     contacts,
     contact,
+    deal,
+    conversion,
+    touch,
     calls,
     save_number,
     take_number,

@@ -101,6 +101,7 @@ class ShownEntry:
 
 @dataclass(frozen=True, slots=True)
 class ShownDeal:
+    href: str
     reference: str
     name: str | None
     status: str
@@ -148,6 +149,7 @@ class Step:
     deal: Change | None = None
     text: str = ""
     traced: str = ""
+    href: str | None = None
 
 
 @routes.get("/contacts/<contact_id>")
@@ -242,6 +244,7 @@ def deal_shown(deal: DealRecord, told: Iterable[object], site: Site, contact_id:
     for entry in booked:
         nets[entry.currency] = nets.get(entry.currency, 0) + entry.amount_minor
     return ShownDeal(
+        href=url_for("pages.deal", reference=deal.reference),
         reference=deal.reference,
         name=deal.name,
         status=deal.status.value,
@@ -339,6 +342,7 @@ def step_of(item: JourneyItem, gap: int, visit: Visit | None, inside: Sequence[J
         events=tuple(event_of(one) for one in inside),
         text=item.title,
         traced=dict(item.props).get("traced", "") if item.kind == "call" else "",
+        href=url_for("pages.touch", touchpoint_id=touch.touchpoint_id) if touch else None,
     )
 
 

@@ -1,7 +1,8 @@
-"""The rows behind one figure of the Source report; each leads on to a contact's journey."""
+"""The rows behind one figure of the Source report; each leads on: a deal or a lead to why it is credited so, a visit to
+its raw hits."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 from flask import render_template, request, url_for
@@ -9,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
+from api.pages.deal import CREDITED_BY
 from api.pages.frame import Page, address, kept_arguments, site_seen
 from api.pages.routes import routes
 from api.pages.shown import Cell, count, money
@@ -19,7 +21,6 @@ from tracker.clock import local_day
 from tracker.db.store import reading
 from tracker.errors import NotFound
 from tracker.reports.catalogue import METRIC, Unit, message
-from tracker.reports.people import person_on
 from tracker.reports.query import Query
 from tracker.reports.rows import (
     Behind,
@@ -34,6 +35,7 @@ from tracker.reports.rows import (
 )
 from tracker.reports.source import source_report
 from tracker.reports.table import UNATTRIBUTED
+from tracker.vocabulary import ConversionKind
 
 PAGE_ROWS = 50
 VISIT = (
@@ -128,13 +130,12 @@ def source_rows() -> ResponseReturnValue:
         values = values_asked(query)
         found = rows_behind(tx, query, metric, values, request.args.get("cursor") or None, PAGE_ROWS)
         meta = source_report(tx, query, now).meta
-        people = person_on(tx, [row.deal_id for row in found.rows if isinstance(row, DealBehind | EntryBehind)])
     return render_template(
         "source_rows.html",
         figure=figure_of(query, metric, values, found),
         meta=shown_meta(meta),
         columns=[ShownColumn(key, gettext(label), unit) for key, label, unit in columns_of(metric)],
-        rows=[ShownRow(cells_of(row, query, people)) for row in found.rows],
+        rows=[ShownRow(cells_of(row, query)) for row in found.rows],
         sums=sums_of(metric, found, query),
         page=page_of(found),
         back_href=back(query),
@@ -197,15 +198,22 @@ def contact_cell(contact: ContactSeen | None) -> Cell:
     return Cell(text, text, url_for("pages.contact", contact_id=contact.contact_id))
 
 
-def deal_cells(row: DealBehind | EntryBehind, people: Mapping[str, str]) -> dict[str, Cell]:
-    """A deal by name, leading to a contact whose journey led to it."""
+def deal_cells(row: DealBehind | EntryBehind) -> dict[str, Cell]:
+    """A deal by name, leading to why it is credited so."""
     text = row.name or row.reference
-    person = people.get(row.deal_id)
-    href = url_for("pages.contact", contact_id=person) if person else None
+    kept = credited_alike() | (
+        {"of": "created"} if isinstance(row, DealBehind) and row.kind == ConversionKind.DEAL_CREATED.value else {}
+    )
+    href = address(url_for("pages.deal", reference=row.reference), kept)
     return {"deal": Cell(text, text, href), "reference": Cell(row.reference, row.reference)}
 
 
-def cells_of(row: Behind, query: Query, people: Mapping[str, str]) -> dict[str, Cell]:
+def credited_alike() -> dict[str, str]:
+    """The parameters of this page's address under which what is explained is what stands here."""
+    return {name: value for name in CREDITED_BY if (value := request.args.get(name))}
+
+
+def cells_of(row: Behind, query: Query) -> dict[str, Cell]:
     """One row in the reader's language."""
     if isinstance(row, VisitBehind):
         return {
@@ -213,19 +221,21 @@ def cells_of(row: Behind, query: Query, people: Mapping[str, str]) -> dict[str, 
             "channel": Cell(row.channel, row.channel),
             "origin": Cell(row.source, f"{row.source} / {row.medium}"),
             "campaign": Cell(row.campaign, row.campaign),
-            "landing_page": Cell(row.landing_page, row.landing_page),
+            "landing_page": Cell(
+                row.landing_page, row.landing_page, url_for("pages.touch", touchpoint_id=row.touchpoint_id)
+            ),
             "contact": contact_cell(row.contact),
         }
     if isinstance(row, LeadBehind):
         return {
             "at": Cell(row.occurred_at, ""),
-            "kind": kind_cell(row.kind),
+            "kind": lead_cell(row),
             "contact": contact_cell(row.contact),
             "credit": Cell(row.credit_micro, count(row.credit_micro / MICRO)),
         }
     if isinstance(row, DealBehind):
         shares = {"credit": Cell(row.credit_micro, count(row.credit_micro / MICRO))}
-        return {"at": Cell(row.occurred_at, ""), **deal_cells(row, people), **shares}
+        return {"at": Cell(row.occurred_at, ""), **deal_cells(row), **shares}
     currency = query.currency or row.currency
     money_cells = {
         "day": Cell(date.fromisoformat(row.day), row.day),
@@ -233,7 +243,7 @@ def cells_of(row: Behind, query: Query, people: Mapping[str, str]) -> dict[str, 
         "credit": Cell(row.credit_minor, money(row.credit_minor, currency)),
     }
     if isinstance(row, EntryBehind):
-        return {**deal_cells(row, people), "kind": kind_cell(row.kind), **money_cells}
+        return {**deal_cells(row), "kind": kind_cell(row.kind), **money_cells}
     return cost_cells(row) | money_cells
 
 
@@ -246,6 +256,12 @@ def cost_cells(row: CostBehind) -> dict[str, Cell]:
         "campaign": Cell(row.campaign, row.campaign),
         "clicks": clicks,
     }
+
+
+def lead_cell(row: LeadBehind) -> Cell:
+    """What a lead event is, leading to why it is credited so."""
+    href = address(url_for("pages.conversion", conversion_id=row.conversion_id), credited_alike())
+    return replace(kind_cell(row.kind), href=href)
 
 
 def kind_cell(kind: str) -> Cell:
