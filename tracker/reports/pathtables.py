@@ -149,6 +149,14 @@ class Move:
     step: int = 0
 
 
+def distinct(numbers: Ints) -> tuple[Ints, Ints]:
+    """The different numbers in their order, and how often each is there."""
+    # np.unique hashes where nothing else is asked of it: 70 times the time of a sort for millions of them.
+    ordered = np.sort(numbers)
+    starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1]))) if len(ordered) else ordered
+    return ordered[starts], np.diff(np.append(starts, len(ordered)))
+
+
 # --- frequent paths -------------------------------------------------------------------------------------------------
 
 
@@ -236,7 +244,7 @@ def roles(steps: Steps, counted: Ints, amounts: Amounts | None) -> list[Role]:
     first, last = np.full(len(steps), -1), np.full(len(steps), -1)
     first[walked] = steps.codes[steps.offsets[:-1][walked]]
     last[walked] = steps.codes[steps.offsets[1:][walked] - 1]
-    pairs = np.unique(steps.owners * size + steps.codes)
+    pairs, _ = distinct(steps.owners * size + steps.codes)
     owner, code = pairs // size, pairs % size
     is_only = np.bincount(owner, minlength=len(steps))[owner] == 1
     closes = code == last[owner]
@@ -322,7 +330,7 @@ def _counted(before: Ints, after: Ints, step: Ints, values: Sequence[str]) -> li
     other = len(values)
     width = other + 4
     stops = {other: Stop.OTHER, other + 1: Stop.START, other + 2: Stop.CONVERSION, other + 3: Stop.FURTHER}
-    cells, numbers = np.unique((step * width + before) * width + after, return_counts=True)
+    cells, numbers = distinct((step * width + before) * width + after)
     leaving: dict[int, int] = {}
     for cell, n in zip(cells.tolist(), numbers.tolist(), strict=True):
         leaving[cell // width] = leaving.get(cell // width, 0) + n
