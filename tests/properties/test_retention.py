@@ -14,6 +14,8 @@ from sqlalchemy import func, select
 
 from tests.walks import START, World
 from tracker.access.sites import site_by_id
+from tracker.attribution.terms import Fit, Hazard
+from tracker.attribution.touches import DAY_MS
 from tracker.db.schema import engagements, hits, identifications, metadata, visit_hits, visits
 from tracker.db.store import begin, connect, reading
 from tracker.rebuild import rebuild
@@ -45,6 +47,7 @@ leave = st.tuples(
 deal = st.tuples(st.just("deal"), st.sampled_from(WHO[:2]), minutes, st.sampled_from(["open", "won"]))
 happenings = st.lists(st.one_of(page, page, page, form, chat, leave, leave, deal), min_size=1, max_size=25)
 later = st.lists(st.one_of(page, page, form, leave), max_size=6)
+FIT = Fit(1, {1: {"direct": 1, "referral": 3}}, Hazard(DAY_MS, 1, {"direct": 1, "referral": 3}), {})
 asked = st.fixed_dictionaries(
     {
         "from": st.just("2026-03-25"),
@@ -92,7 +95,7 @@ def stands(world: World, *, without: tuple[str, ...] = ()) -> dict[str, list[Any
 def report(world: World, args: dict[str, str]) -> dict[str, Any]:
     """A report as it is told to programs."""
     with reading(world.store) as tx:
-        query = parse_query(args, site_by_id(tx, world.site.site_id))
+        query = parse_query(args, site_by_id(tx, world.site.site_id), fit=FIT)
         return source_report(tx, query, START + timedelta(days=30)).to_json()
 
 
