@@ -19,6 +19,7 @@ from tracker import __version__, clock
 from tracker.config import Settings
 from tracker.db.store import connect
 from tracker.db.upgrade import ensure
+from tracker.reports.keeping import keep_paths
 from tracker.secret import secret_key
 
 
@@ -42,6 +43,7 @@ def create_app(
     if engine is None:
         engine = connect(settings.database_url, synchronous=settings.sqlite_synchronous)
         ensure(engine)
+    keep_paths(engine, settings.paths_mb)
     app = APIFlask(
         "api",
         title="Minamoto API",

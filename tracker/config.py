@@ -59,6 +59,12 @@ class Settings(BaseSettings):
     hit_retention_days: int = Field(
         760, ge=0, le=36_500, description="page views older than this leave the journal; 0: none ever does"
     )
+    paths_mb: int = Field(
+        512,
+        ge=0,
+        le=1_048_576,
+        description="megabytes in which each serving process keeps conversions and their paths; 0: keeps none",
+    )
     ready_fold_lag_s: float = Field(
         900, ge=0, description="not ready when the oldest waiting hit has waited longer; 0: however long"
     )

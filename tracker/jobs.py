@@ -15,6 +15,7 @@ from multiprocessing import get_context
 from sqlalchemy import Engine
 
 from tracker import clock, flow
+from tracker.attribution.recredited import forget_marks, has_full_sites
 from tracker.calls.leases import forget_leases, has_old_leases
 from tracker.channels.rules import classify
 from tracker.collect.spent import forget_old, n_old
@@ -97,6 +98,11 @@ def forget_old_leases(engine: Engine, settings: Settings) -> int:
     return forget(engine, has_old_leases, forget_leases)
 
 
+def forget_old_marks(engine: Engine, settings: Settings) -> int:
+    """Delete the oldest marks of what was credited anew where there are very many; returns how many."""
+    return forget(engine, lambda tx, now: has_full_sites(tx), lambda tx, now: forget_marks(tx))
+
+
 def forget(engine: Engine, is_due: Callable[[Tx, datetime], int], delete: Callable[[Tx, datetime], int]) -> int:
     """Delete what is too old by now, and take the writer's place only if there is any; returns how many."""
     now = clock.now()
@@ -113,6 +119,7 @@ JOBS = (
     Job("tidy the log", tidy_log),
     Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
     Job("forget used links", forget_links, rest_s=86_400.0, pause_s=86_400.0),
+    Job("forget marks", forget_old_marks, rest_s=3_600.0, pause_s=3_600.0),
     Job("forget leases", forget_old_leases, rest_s=86_400.0, pause_s=86_400.0),
 )
 

@@ -18,6 +18,8 @@ from tracker.money import split
 # One conversion in millionths: counts are shared by the same arithmetic as money.
 MICRO = 1_000_000
 SAFE = 2**62
+# Touches of a longer path are sorted, those of shorter ones compared.
+MOST_COMPARED = 32
 # An odd number of 64 bits without pattern: 2^64 / golden ratio.
 MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -199,33 +201,38 @@ def _vectorised(sizes: Ints, laid: Laid) -> Ints:
     left = np.where(totals > 0, np.abs(sizes), 0) - np.diff(running[laid.offsets])
     waiting = np.flatnonzero((left[rows] > 0) & (remainders > 0))
     if len(waiting):
-        order = waiting[np.lexsort((-remainders[waiting], rows[waiting]))]
-        order = _ties_broken(order, remainders, left, laid)
-        firsts = np.searchsorted(rows[order], np.arange(len(sizes)))
-        rank = np.arange(len(order)) - firsts[rows[order]]
-        shares[order[rank < left[rows[order]]]] += 1
+        turn = _turns(rows[waiting], remainders[waiting], laid.paths.ties[laid.touches[waiting]])
+        shares[waiting[turn < left[rows[waiting]]]] += 1
     return np.asarray(shares * np.sign(sizes)[rows], dtype=np.int64)
 
 
-def _ties_broken(order: Ints, remainders: Ints, left: Ints, laid: Laid) -> Ints:
-    """Places by remainder, those of equal remainder by their hashes: only in rows cut between two equals.
+def _turns(rows: Ints, remainders: Ints, ties: Ints) -> Ints:
+    """Per place its turn in its row, from 0: by falling remainder, then by hash, then by place.
 
-    order  places with a remainder, by row and then by falling remainder
+    rows  in rising order
+
+    Paths are short: each place is compared with the others of its row, which costs a tenth of sorting them all.
     """
-    row = laid.rows[order]
-    cuts = np.searchsorted(row, np.arange(len(left))) + left
-    some = np.flatnonzero((left > 0) & (cuts < len(order)))
-    some = some[row[cuts[some]] == some]
-    tied = np.zeros(len(left), dtype=np.bool_)
-    tied[some] = remainders[order[cuts[some] - 1]] == remainders[order[cuts[some]]]
-    seats = np.flatnonzero(tied[row])
-    if not len(seats):
-        return order
-    there = order[seats]
-    hashes = laid.paths.ties[laid.touches[there]]
-    settled = order.copy()
-    settled[seats] = there[np.lexsort((there, hashes, -remainders[there], row[seats]))]
-    return settled
+    n = len(rows)
+    starts = np.flatnonzero(np.concatenate(([True], rows[1:] != rows[:-1])))
+    lengths = np.diff(np.append(starts, n))
+    ends = np.repeat(starts + lengths, lengths)
+    turns = np.zeros(n, dtype=np.int64)
+    is_long = np.repeat(lengths > MOST_COMPARED, lengths)
+    first = np.flatnonzero(~is_long)
+    for step in range(1, MOST_COMPARED):
+        first = first[first + step < ends[first]]
+        if not len(first):
+            break
+        other = first + step
+        mine, theirs = remainders[first], remainders[other]
+        is_before = (mine > theirs) | ((mine == theirs) & (ties[first] <= ties[other]))
+        turns[other] += is_before
+        turns[first] += ~is_before
+    if len(places := np.flatnonzero(is_long)):
+        order = places[np.lexsort((places, ties[places], -remainders[places], rows[places]))]
+        turns[order] = places - np.repeat(starts, lengths)[places]
+    return turns
 
 
 def _fill_plainly(

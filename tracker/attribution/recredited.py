@@ -1,7 +1,7 @@
 """Recredited: which conversions were credited anew, for readers that keep paths in memory.
 
 A mark is written in the transaction that wrote the conversion. What a reader has seen is what its transaction's
-snapshot shows, so a write that began before and commits after it is never missed: docs/adr/0031.
+snapshot shows, so a write that began before and commits after it is never missed: docs/adr/0033.
 """
 
 from collections.abc import Iterable
@@ -31,6 +31,10 @@ class Seen:
     def horizon(self) -> int:
         """Every write before this one is seen."""
         return min(self.under_way, default=self.end)
+
+    def sees(self, revision: int) -> bool:
+        """Whether one write is seen."""
+        return revision < self.end and revision not in self.under_way
 
     def covers(self, other: "Seen") -> bool:
         """Whether all that the other sees is seen here, too."""
@@ -78,8 +82,8 @@ def mark(tx: Tx, site_id: int, revision: int, ids: Iterable[str]) -> None:
     insert_once(tx, recredited, rows)
 
 
-def told_since(tx: Tx, site_id: int, before: Seen, now: Seen) -> set[str]:
-    """The conversions that were marked since a reader saw `before`; EVERYTHING among them: all of the site.
+def told_since(tx: Tx, site_id: int, before: Seen, now: Seen) -> set[tuple[str, int]]:
+    """The conversions that were marked since a reader saw `before`, and the writes; EVERYTHING: all of the site.
 
     now  what this transaction sees. A mark from beyond it is of another life of the database, before a restore
     """
@@ -89,16 +93,21 @@ def told_since(tx: Tx, site_id: int, before: Seen, now: Seen) -> set[str]:
         table.revision.in_(sorted(before.under_way)),
         and_(table.conversion_id == EVERYTHING, table.revision >= before.horizon),
     )
-    query = select(table.conversion_id).where(
+    query = select(table.conversion_id, table.revision).where(
         table.site_id == site_id, table.revision >= before.horizon, table.revision < now.end, is_new
     )
-    return set(tx.execute(query).scalars())
+    return {(conversion_id, revision) for conversion_id, revision in tx.execute(query)}
 
 
 def full_sites(most: int = MOST_MARKS) -> Select[Any]:
     """The sites with more than twice as many marks as are kept."""
     table = recredited.c
     return select(table.site_id).group_by(table.site_id).having(func.count() > 2 * most)
+
+
+def has_full_sites(tx: Tx) -> bool:
+    """Whether there is anything to forget."""
+    return tx.execute(full_sites(MOST_MARKS).limit(1)).first() is not None
 
 
 def forget_marks(tx: Tx, most: int = MOST_MARKS) -> int:

@@ -1,7 +1,8 @@
 """Open a database by its URL and hand out transactions.
 
 SQLite has one writer at a time: a writing transaction takes the lock at its start (BEGIN IMMEDIATE) and waits its turn,
-so that no transaction fails half-way because another wrote meanwhile. PostgreSQL runs READ COMMITTED.
+so that no transaction fails half-way because another wrote meanwhile. PostgreSQL runs READ COMMITTED, and REPEATABLE
+READ where it only reads.
 """
 
 import os
@@ -25,6 +26,8 @@ BUSY_TIMEOUT_MS = 30_000
 # A server that is cut off is noticed within half a minute, and not when TCP gives up, a quarter of an hour later.
 # https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS, read 2026-11-22.
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
+# Of a transaction of PostgreSQL: it reads, and sees what was committed before its first statement.
+ONE_STATE: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 MOST_LOG_PAGES = 16_384  # 64 MiB
 TURNS: WeakKeyDictionary[Engine, "Turn"] = WeakKeyDictionary()
 TURNS_GUARD = Lock()
@@ -163,6 +166,7 @@ def checkpoint(engine: Engine) -> None:
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Tx]:
-    """One reading transaction: on SQLite it waits for no writer and sees one state throughout."""
-    with engine.connect().execution_options(reading=True) as tx, tx.begin():
+    """One reading transaction: it waits for no writer and sees one state throughout."""
+    options = {} if engine.dialect.name == "sqlite" else ONE_STATE
+    with engine.connect().execution_options(reading=True, **options) as tx, tx.begin():
         yield tx

@@ -24,8 +24,9 @@ from tracker.errors import Invalid
 from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC, Unit
 from tracker.reports.columns import NOBODY
 from tracker.reports.crediting import Credits, Lines, credit
-from tracker.reports.engines.sql import SqlEngine, channel_of, visits_of
+from tracker.reports.engines.sql import channel_of, visits_of
 from tracker.reports.exchange import Exchange
+from tracker.reports.keeping import engine_of
 from tracker.reports.query import Query
 from tracker.reports.source import scope_of
 from tracker.vocabulary import LEAD_EVENTS, NOT_SET, Dimension
@@ -152,7 +153,7 @@ def rows_behind(tx: Tx, query: Query, metric: str, values: Values, cursor: str |
         return visit_rows(tx, query, metric, values, after, limit)
     if metric == "cost":
         return cost_rows(tx, query, values, after, limit)
-    credits_ = credit(SqlEngine(tx), query, scope_of(query), Exchange(query.currency))
+    credits_ = credit(engine_of(tx), query, scope_of(query), Exchange(query.currency))
     if metric == "revenue":
         return entry_rows(tx, credits_, values, after, limit)
     kinds = {kind.value for kind in (LEAD_EVENTS if metric == "lead_events" else (COUNTED[metric],))}
