@@ -19,8 +19,8 @@ from tracker.errors import Invalid
 from tracker.reports.catalogue import METRIC, Unit
 from tracker.reports.columns import KINDS, day_text
 from tracker.reports.crediting import Credits, Lines, credit
-from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.exchange import Exchange
+from tracker.reports.keeping import engine_of
 from tracker.reports.query import Query
 from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope, VisitCounts
 from tracker.reports.table import (
@@ -151,7 +151,7 @@ class Sums:
 
 def open_source(tx: Tx, query: Query) -> Source:
     """A question put to the facts as this transaction sees them, for whoever wants both its table and a chart."""
-    return Source(SqlEngine(tx), query)
+    return Source(engine_of(tx), query)
 
 
 def source_report(tx: Tx, query: Query, now: datetime) -> Table:
