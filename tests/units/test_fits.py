@@ -21,7 +21,7 @@ from tracker.attribution.attribute import attribute
 from tracker.attribution.fits import fit_in_force, fits_of, refit
 from tracker.attribution.fitting import MOST_CHANNELS, Journeys, learn, read, written
 from tracker.attribution.policies import save_policy
-from tracker.attribution.policy import SHIPPED, ChannelRule, Policy, terms_of
+from tracker.attribution.policy import SHIPPED, ChannelRule, Measured, Policy, terms_of
 from tracker.attribution.terms import SCALE
 from tracker.attribution.touches import ALWAYS_MS, DAY_MS, Touch, Way, paths_of
 from tracker.cli import main
@@ -426,3 +426,21 @@ def test_the_command_fits_every_site_or_one(store: Engine, store_url: str, monke
     assert "acme: fit 1" in told[1]
     assert "other: fit 2" in told[1]
     assert "  markov refused: it takes 100 won deals with a touch that may earn; here are 2\n" in told[1]
+
+
+@pytest.mark.parametrize(
+    ("model", "notes"),
+    [
+        (Model.LINEAR, {"measured": "email, referral"}),
+        (Model.SHAPLEY, {"data_driven": "", "measured": "email, referral"}),
+        (Model.MARKOV, {"data_driven": "", "fitted": "1", "measured": "email, referral"}),
+        (Model.HAZARD, {"incremental": "", "fitted": "1", "measured": "email, referral"}),
+    ],
+)
+def test_a_report_says_what_its_figures_may_be_called(tx: Tx, site: Site, model: Model, notes: dict[str, str]) -> None:
+    measured = tuple(Measured(name, 50, 40, 60, "2026-01-01", "2026-01-31") for name in ("referral", "email"))
+    save_policy(tx, site.site_id, replaced(measured=measured), note="", by="hana", now=NOW)
+    refit(tx, site.site_id, "UTC", NOW)
+    table = source_report(tx, ask(tx, {"model": model.value}, site, "2026-10-31"), NOW)
+    found = {note.code: "".join(text for _, text in note.values) for note in table.meta.notes}
+    assert {code: text for code, text in found.items() if code != "direct_last_resort"} == notes

@@ -191,6 +191,16 @@ NOTES = {
     "by_company": message(
         "Deals that name no contact in the CRM: %(n)s. They were credited to the visits of their company's people."
     ),
+    "data_driven": message(
+        "Data-driven credit (association): it tells who was on the way of those who bought, not what they would have "
+        "done without."
+    ),
+    "incremental": message(
+        "Estimated incremental: what would have come without any touch is unattributed. It is an estimate, no "
+        "experiment."
+    ),
+    "fitted": message("The model learned from the site's own paths: fit %(version)s."),
+    "measured": message("Measured by experiment: %(channels)s. Of their credit, this is what was confirmed."),
     "no_currency": message("The site has no currency yet: the first deal or cost will name one."),
     "several_rules": message("Some visits were classed by older channel rules; `minamoto rebuild` classes them anew."),
 }

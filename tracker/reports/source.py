@@ -11,6 +11,7 @@ from datetime import date, datetime
 import numpy as np
 
 from tracker.attribution.credit import group_sums
+from tracker.attribution.models import MODELS, Family
 from tracker.attribution.terms import DirectPolicy
 from tracker.attribution.touches import Ints
 from tracker.clock import local_day
@@ -233,6 +234,7 @@ def meta_of(
     notes: list[Note] = []
     if query.terms.direct is DirectPolicy.LAST_RESORT:
         notes.append(Note("direct_last_resort"))
+    notes += model_notes(query)
     if query.basis is Basis.TOUCH_COHORT:
         today = date.fromisoformat(local_day(now, query.timezone))
         age = (today - date.fromisoformat(query.to_day)).days
@@ -268,6 +270,17 @@ def meta_of(
         scope=query.terms.scope,
         fit_version=query.fit.version if query.fit is not None and query.learns else None,
     )
+
+
+def model_notes(query: Query) -> Iterator[Note]:
+    """What the model's figures may be called, and what it learned from."""
+    family, terms = MODELS[query.model].family, query.terms
+    if family is not Family.RULE:
+        yield Note(family.value)
+    if query.fit is not None and (terms.effects or terms.hazard):
+        yield Note("fitted", (("version", str(query.fit.version)),))
+    if terms.measured:
+        yield Note("measured", (("channels", ", ".join(sorted(terms.measured))),))
 
 
 def lines_of(sums: Sums, buckets: Sequence[str], metric: str, currency: str | None, most: int) -> Iterator[Line]:
