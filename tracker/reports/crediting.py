@@ -26,13 +26,11 @@ from tracker.reports.columns import (
     Walks,
     conversions_of,
     day_text,
-    entries_of,
-    walks_of,
     within,
 )
 from tracker.reports.exchange import Exchange
 from tracker.reports.query import Query
-from tracker.reports.scans import Conversion, Engine, Entry, Scope, Touches
+from tracker.reports.scans import Conversion, Engine, Scope
 from tracker.vocabulary import Basis
 
 
@@ -95,9 +93,9 @@ class Credits:
 def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Credits:
     """Weigh the paths of a scope and share its conversions and ledgers over them."""
     scan = engine.scan(scope)
-    walked = _walked(scope, scan.walks)
+    walked = walk(scope, scan.walks)
     weighted, places = _weighed(query.terms, scan.conversions, walked)
-    wins = _wins(scan)
+    wins = wins_of(scan)
     counts = _share_counts(scope, scan.conversions, weighted, places)
     money = _share_money(scope, scan.entries, wins, weighted, places, exchange)
     if scope.basis is Basis.TOUCH_COHORT:
@@ -106,12 +104,8 @@ def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Cr
     return Credits(scan.conversions, scan.entries, walked, wins, counts, money)
 
 
-def walk(scope: Scope, conversions: Sequence[Conversion], found: Touches) -> Walked:
-    """The touches in the order of conversions and paths; those of conversions that are not there are left out."""
-    return _walked(scope, walks_of(scope, conversions, found))
-
-
-def _walked(scope: Scope, walks: Walks) -> Walked:
+def walk(scope: Scope, walks: Walks) -> Walked:
+    """The touches of all paths under the site's own rules."""
     named = _named(scope, walks.words)
     return Walked(
         offsets=walks.offsets,
@@ -214,7 +208,7 @@ def earliest(terms: Terms, conversions: Conversions) -> Ints:
     return found
 
 
-def _wins(scan: Scan) -> Ints:
+def wins_of(scan: Scan) -> Ints:
     """Per ledger entry: the number of its deal's win, or NOBODY."""
     deals, entries = scan.conversions.deals, scan.entries.deals
     most = max(int(deals.max(initial=NOBODY)), int(entries.max(initial=NOBODY)))
@@ -281,17 +275,6 @@ def converted(scope: Scope, entries: Entries, exchange: Exchange) -> tuple[NDArr
         if (left := places[~has_rate & counts[places]]).size:
             exchange.leave_out(code, revenue_minor=sum(entries.amounts[left].tolist()))
     return amounts, known
-
-
-def in_currency(scope: Scope, entries: Sequence[Entry], exchange: Exchange) -> list[int | None]:
-    """`converted` of listed entries; None where there is no rate."""
-    amounts, known = converted(scope, entries_of(entries, {}), exchange)
-    return [amount if has_rate else None for amount, has_rate in zip(amounts.tolist(), known.tolist(), strict=True)]
-
-
-def is_counted(scope: Scope, entry: Entry) -> bool:
-    """`counting` of one entry."""
-    return scope.basis is not Basis.ACTIVITY or scope.has(entry.day)
 
 
 def nets(entries: Entries, amounts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:

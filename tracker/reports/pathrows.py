@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from tracker.attribution.touches import DAY_MS, Ints
+from tracker.attribution.credit import group_sums
+from tracker.attribution.touches import DAY_MS, NEVER_MS, Ints
 from tracker.clock import from_ms
 from tracker.db.store import Tx
 from tracker.errors import Invalid
@@ -20,7 +21,7 @@ from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.pathshown import path_key
 from tracker.reports.pathtables import DAY_BANDS, TOUCH_BANDS, Steps, path_bytes, values_in
 from tracker.reports.pathways import Asked, Trodden, shown_steps, tread
-from tracker.reports.rows import MOST_ROWS, ContactSeen, contacts_seen, deal_names, paged, parse_cursor
+from tracker.reports.rows import MOST_ROWS, ContactSeen, contacts_seen, deal_names, paged, parse_cursor, wrong_cursor
 from tracker.reports.scans import Conversion
 
 
@@ -138,27 +139,42 @@ def conversions_behind(tx: Tx, asked: Asked, which: Which, cursor: str | None = 
     trodden = tread(SqlEngine(tx), asked)
     steps = shown_steps(trodden, asked)
     times = chosen(trodden, steps, which)
-    amounts: list[int] | None = None if trodden.amounts is None else [int(one) for one in trodden.amounts]
-    counted = times * trodden.counted
-    brings = np.array([bool(one) for one in amounts], dtype=np.bool_) if amounts is not None else counted > 0
+    amounts, counted = trodden.amounts, times * trodden.counted
+    brings = counted > 0 if amounts is None else np.asarray(amounts != 0, dtype=np.bool_)
     is_counted_only = which.is_move or which.touches is not None or which.days is not None
     is_there = (counted > 0) if is_counted_only else (times > 0) & ((counted > 0) | brings)
-    numbers = np.flatnonzero(is_there).tolist()
-    conversions = trodden.conversions
-    found = [([conversions[i].converted_ms, conversions[i].conversion_id], i) for i in numbers]
+    numbers = np.flatnonzero(is_there)
+    found = [
+        ([int(trodden.converted_ms[i]), trodden.conversion_id(i)], i) for i in _near(trodden, numbers, after, limit)
+    ]
     page, next_cursor = paged(found, after, limit)
     return PathRows(
         tuple(_named(tx, trodden, steps, counted, page)),
         len(numbers),
-        sum(int(counted[i]) for i in numbers),
-        None if amounts is None else sum(amounts[i] for i in numbers),
+        int(counted[numbers].sum()),
+        None if amounts is None else group_sums(amounts[numbers], np.zeros(len(numbers), dtype=np.int64), 1)[0],
         next_cursor,
     )
 
 
+def _near(trodden: Trodden, numbers: Ints, after: list[Any], limit: int) -> list[int]:
+    """Of many conversions those that can be on the page: from the cursor's instant on, with all of the last one's."""
+    if after and [type(part) for part in after] != [int, str]:
+        raise wrong_cursor()
+    happened = trodden.converted_ms[numbers]
+    if after:
+        last = max(-NEVER_MS, min(after[0], NEVER_MS))
+        n_there = int(np.count_nonzero(happened == last))
+        numbers, happened = numbers[happened <= last], happened[happened <= last]
+        limit += n_there
+    if len(numbers) > limit + 1:
+        numbers = numbers[happened >= np.partition(happened, -limit - 1)[-limit - 1]]
+    return [int(i) for i in numbers]
+
+
 def _named(tx: Tx, trodden: Trodden, steps: Steps, counted: Ints, page: list[int]) -> list[PathBehind]:
     """A page of conversions with the names of their people and deals."""
-    those = [trodden.conversions[i] for i in page]
+    those = [trodden.conversion(i) for i in page]
     people = contacts_seen(tx, (one.contact_id for one in those))
     deals = deal_names(tx, (one.deal_id for one in those if one.deal_id))
     n_touches = np.diff(trodden.steps.offsets)

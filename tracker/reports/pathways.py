@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracker.access.sites import Site
-from tracker.attribution.credit import exact
+from tracker.attribution.credit import exact, group_sums
 from tracker.attribution.policies import policy_in_force
 from tracker.attribution.policy import SHIPPED, Policy
 from tracker.attribution.standing import eligible_all
@@ -25,7 +25,9 @@ from tracker.clock import parse_day, to_ms
 from tracker.db.store import Tx
 from tracker.errors import Invalid
 from tracker.reports.asking import POLICY, version_of
-from tracker.reports.crediting import in_currency, is_counted, walk, ways
+from tracker.reports.columns import KINDS as COLUMN_KINDS
+from tracker.reports.columns import Conversions, Scan, within
+from tracker.reports.crediting import converted, counting, walk, ways, wins_of
 from tracker.reports.exchange import Exchange, Unconverted
 from tracker.reports.pathtables import (
     Groups,
@@ -149,86 +151,94 @@ def _listed(words: Sequence[StrEnum]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Trodden:
-    """The conversions of a question with the touches on their paths that may earn.
+    """The conversions of a question with the touches on their paths that may earn, column by column.
 
-    steps      one step a touch
-    counted    per conversion: 1, or 0 where only money of the period is here (its win was earlier, or taken back)
-    amounts    per conversion: minor units of the report's currency; None without money
-    waited_ms  per conversion: from its first touch to it; 0 without a path
+    listed, numbers  all conversions that were scanned, and the numbers of those meant; strays stand behind them
+    steps            one step a touch
+    counted          1, or 0 where only money of the period is here (its win was earlier, or taken back)
+    amounts          minor units of the report's currency; None without money
+    converted_ms     when it happened
+    waited_ms        from its first touch to it; 0 without a path
     """
 
-    conversions: list[Conversion]
+    listed: Conversions
+    numbers: Ints
+    strays: Sequence[Conversion]
     steps: Steps
     counted: Ints
     amounts: NDArray[Any] | None
+    converted_ms: Ints
     waited_ms: Ints
     exchange: Exchange
 
+    def conversion(self, i: int) -> Conversion:
+        """The conversion in place i."""
+        return self.listed[int(self.numbers[i])] if i < len(self.numbers) else self.strays[i - len(self.numbers)]
+
+    def conversion_id(self, i: int) -> str:
+        """Its id."""
+        return self.listed.ids[int(self.numbers[i])] if i < len(self.numbers) else self.conversion(i).conversion_id
+
     @property
     def walked(self) -> NDArray[np.bool_]:
-        """Per conversion: whether it counts and has a path."""
+        """Whether a conversion counts and has a path."""
         return np.asarray((self.counted > 0) & (np.diff(self.steps.offsets) > 0), dtype=np.bool_)
 
 
 def tread(engine: Engine, asked: Asked) -> Trodden:
     """The paths of a question."""
     query, scope = asked.query, scope_of(asked.query)
-    conversions = [one for one in engine.conversions(scope) if one.kind == asked.kind]
-    exchange = Exchange(query.currency)
-    amounts: list[int] | None = None
+    scan, exchange = engine.scan(scope), Exchange(query.currency)
+    listed = scan.conversions
+    is_meant = np.asarray(listed.kinds == COLUMN_KINDS.index(asked.kind.value), dtype=np.bool_)
+    numbers = np.flatnonzero(is_meant)
+    counts = (listed.counts > 0) & (within(scope, listed.days) if query.basis is Basis.ACTIVITY else True)
+    counted, converted_ms = counts[numbers].astype(np.int64), listed.converted_ms[numbers]
+    strays: list[Conversion] = []
+    amounts: NDArray[Any] | None = None
     if asked.has_money:
-        conversions, amounts = _with_money(asked, conversions, engine.entries(scope), exchange)
-    walked = walk(scope, conversions, engine.touches(scope))
-    paths = ways(query.terms, conversions, walked)
-    eligible = eligible_all(paths, query.terms)
-    n_touches = np.bincount(walked.owners[eligible], minlength=len(conversions)).astype(np.int64)
+        amounts, strays = _money(asked, scan, numbers, exchange)
+        counted = np.concatenate((counted, np.zeros(len(strays), dtype=np.int64)))
+        converted_ms = np.concatenate((converted_ms, np.array([one.converted_ms for one in strays], dtype=np.int64)))
+    walked = walk(scope, scan.walks)
+    owners = walked.owners
+    kept = eligible_all(ways(query.terms, listed, walked), query.terms) & is_meant[owners]
+    n_touches = np.bincount(owners[kept], minlength=len(listed))[numbers]
+    n_touches = np.concatenate((n_touches, np.zeros(len(strays), dtype=np.int64))).astype(np.int64)
     offsets = np.concatenate(([0], np.cumsum(n_touches))).astype(np.int64)
-    values, codes = _in_order([one for (one,) in walked.values], walked.codes[:-1][eligible])
-    converted_ms = np.array([one.converted_ms for one in conversions], dtype=np.int64)
-    waited_ms = np.zeros(len(conversions), dtype=np.int64)
-    some = n_touches > 0
-    waited_ms[some] = converted_ms[some] - walked.touched_ms[eligible][offsets[:-1][some]]
-    is_activity = query.basis is Basis.ACTIVITY
-    counted = np.array(
-        [int(one.n > 0 and (not is_activity or scope.has(one.day))) for one in conversions], dtype=np.int64
-    )
-    return Trodden(
-        conversions,
-        Steps(offsets, codes, values),
-        counted,
-        None if amounts is None else exact(amounts),
-        waited_ms,
-        exchange,
-    )
+    values, codes = _in_order([one for (one,) in walked.values], walked.codes[:-1][kept])
+    waited_ms, some = np.zeros(len(converted_ms), dtype=np.int64), n_touches > 0
+    waited_ms[some] = converted_ms[some] - walked.touched_ms[kept][offsets[:-1][some]]
+    steps = Steps(offsets, codes, values)
+    return Trodden(listed, numbers, strays, steps, counted, amounts, converted_ms, waited_ms, exchange)
 
 
-def _in_order(values: Sequence[str], codes: Ints) -> tuple[list[str], Ints]:
+def _in_order(values: Sequence[str], codes: NDArray[Any]) -> tuple[list[str], Ints]:
     """Values in the order of their texts, and the codes that they have then."""
     order = sorted(range(len(values)), key=values.__getitem__)
-    places = np.zeros(len(values), dtype=np.int64)
+    places = np.zeros(len(values) + 1, dtype=np.int64)
     places[order] = np.arange(len(values))
-    return [values[i] for i in order], places[codes] if len(codes) else codes
+    return [values[i] for i in order], places[codes]
 
 
-def _with_money(
-    asked: Asked, conversions: list[Conversion], entries: list[Entry], exchange: Exchange
-) -> tuple[list[Conversion], list[int]]:
-    """The wins with what their ledgers booked; a ledger without a win stands as a conversion that does not count."""
-    scope = scope_of(asked.query)
-    places = {one.deal_id: i for i, one in enumerate(conversions)}
-    found, sums = list(conversions), [0] * len(conversions)
-    for entry, amount in zip(entries, in_currency(scope, entries, exchange), strict=True):
-        if amount is None or not is_counted(scope, entry):
-            continue
-        if entry.deal_id not in places:
-            places[entry.deal_id] = len(found)
-            found.append(homeless(entry))
-            sums.append(0)
-        sums[places[entry.deal_id]] += amount
-    return found, sums
+def _money(asked: Asked, scan: Scan, numbers: Ints, exchange: Exchange) -> tuple[NDArray[Any], list[Conversion]]:
+    """What the ledgers of the wins booked in the report; a ledger without a win stands as a stray behind them."""
+    scope, entries = scope_of(asked.query), scan.entries
+    amounts, known = converted(scope, entries, exchange)
+    counts = np.flatnonzero(known & counting(scope, entries))
+    places = np.full(len(scan.conversions) + 1, -1, dtype=np.int64)
+    places[numbers] = np.arange(len(numbers))
+    groups = places[wins_of(scan)[counts]]
+    strays: dict[str, tuple[int, Conversion]] = {}
+    for i in np.flatnonzero(groups < 0).tolist():
+        entry = entries[int(counts[i])]
+        place, _ = strays.setdefault(entry.deal_id, (len(numbers) + len(strays), stray(entry)))
+        groups[i] = place
+    sums = group_sums(amounts[counts], groups, len(numbers) + len(strays))
+    return exact(sums), [one for _, one in strays.values()]
 
 
-def homeless(entry: Entry) -> Conversion:
+def stray(entry: Entry) -> Conversion:
     """What stands for the win of a ledger that has none."""
     at = datetime.fromisoformat(f"{parse_day(entry.day, 'day')}T00:00:00+00:00")
     kind = ConversionKind.DEAL_WON.value
