@@ -3,6 +3,7 @@
 from flask import Flask
 
 from api.pages.calls import calls, save_number, save_terms, take_number
+from api.pages.compare import compare_page
 from api.pages.contact import contact
 from api.pages.contacts import contacts
 from api.pages.deal import conversion, deal
@@ -10,6 +11,7 @@ from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.install import check_heard, check_site, install, save_tracking
 from api.pages.pathways import pathways, pathways_file, pathways_rows
+from api.pages.policy import policy, save_settings, try_settings
 from api.pages.routes import routes
 from api.pages.session import log_in, login, logout
 from api.pages.source import source, source_file
@@ -29,6 +31,10 @@ VIEWS = (
     pathways,
     pathways_file,
     pathways_rows,
+    compare_page,
+    policy,
+    try_settings,
+    save_settings,
     contacts,
     contact,
     deal,

@@ -125,6 +125,10 @@ def framed() -> dict[str, Any]:
 TABS = {
     "pages.source": "source",
     "pages.source_rows": "source",
+    "pages.compare": "source",
+    "pages.policy": "source",
+    "pages.try_settings": "source",
+    "pages.save_settings": "source",
     "pages.pathways": "paths",
     "pages.pathways_rows": "paths",
     "pages.contacts": "contacts",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from babel.numbers import format_currency, format_decimal
+from babel.numbers import format_currency, format_decimal, format_percent
 from sqlalchemy import func, select
 
 from api.languages import chosen
@@ -44,6 +44,12 @@ def count(number: float) -> str:
 def ratio(number: float) -> str:
     """A quotient with two decimals."""
     return str(format_decimal(number, "#,##0.00", locale=chosen()))
+
+
+def percent(number: float) -> str:
+    """A change as a share, with its sign: '+12.5%'."""
+    text = str(format_percent(number, "#,##0.#%", locale=chosen()))
+    return f"+{text}" if number > 0 else text
 
 
 def period_of(tx: Tx, args: dict[str, str], site_id: int, today: str) -> tuple[str, str, str]:

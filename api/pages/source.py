@@ -64,6 +64,7 @@ class ShownMeta:
     timezone: str
     generated_at: datetime
     rules_version: str
+    policy_version: int
     notes: tuple[Note, ...]
 
 
@@ -234,6 +235,7 @@ def shown_meta(meta: Meta) -> ShownMeta:
         by=tuple(name.value for name in meta.by),
         timezone=meta.timezone,
         generated_at=meta.generated_at,
+        policy_version=meta.policy_version,
         rules_version=", ".join(meta.rules_versions) or NOTHING,
         notes=tuple(Note(note.text(gettext), is_warning=note.code in WARNINGS) for note in meta.notes),
     )

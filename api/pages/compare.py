@@ -1,0 +1,201 @@
+"""Answers side by side: one question in two to four ways, row by row, with the change against the first."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from api.context import here
+from api.pages.frame import address, site_seen
+from api.pages.routes import routes
+from api.pages.shown import NOTHING, Cell, count, money, percent, period_of, ratio
+from api.trust import Audience, audience
+from tracker.attribution.policies import versions_of
+from tracker.clock import local_day
+from tracker.db.store import Tx, reading
+from tracker.errors import Invalid, NotFound
+from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
+from tracker.reports.compare import MOST, Change, Column, Compared, Comparison, compare, written
+from tracker.reports.table import UNATTRIBUTED, to_number
+from tracker.vocabulary import Basis, Dimension, Model
+
+SLOTS = range(MOST)
+OWN = ("model", "basis", "lookback_days", "policy")
+USUAL = "model:first;model:last_non_direct;model:linear"
+SHARED = ("by", "currency")
+MOST_VERSIONS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ShownColumn:
+    """One way to answer, and where its own report is. `lookback_days` and `policy` are texts, empty where not asked."""
+
+    model: str
+    basis: str
+    lookback_days: str
+    policy: str
+    policy_version: int
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRow:
+    """A row: the first dimension's value; a figure and its change for each column, the change empty for the first."""
+
+    label: str
+    value: str
+    cells: tuple[tuple[Cell, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ShownQuery:
+    """What is common to all columns, and what could be asked."""
+
+    period: str
+    from_day: date
+    to_day: date
+    by: str
+    metric: str
+    dimensions: tuple[str, ...]
+    metrics: tuple[tuple[str, str], ...]
+
+
+@routes.get("/reports/compare", endpoint="compare")
+@audience(Audience.PEOPLE)
+def compare_page() -> ResponseReturnValue:
+    """The comparison that the address asks for; without columns, three models."""
+    site = site_seen()
+    if site is None:
+        return render_template("no_site.html")
+    now = here().now()
+    with reading(here().engine) as tx:
+        today = local_day(now, site.timezone)
+        word, from_day, to_day = period_of(tx, dict(request.args), site.site_id, today)
+        args = {name: request.args.get(name, "") for name in SHARED} | {"from": from_day, "to": to_day}
+        args["by"] = args["by"] if args["by"] in tuple(Dimension) else Dimension.CHANNEL.value
+        args["metric"] = request.args.get("metric", "")
+        found = compared(tx, args)
+        versions = [one.version for one in versions_of(tx, site.site_id, MOST_VERSIONS)]
+    return render_template(
+        "compare.html",
+        query=shown_query(word, args, found),
+        slots=slots_of(found),
+        columns=[column_shown(one, args) for one in found.columns],
+        rows=[row_shown(one, found, args) for one in found.rows],
+        totals=row_shown(found.totals, found, args),
+        is_whole=found.is_whole,
+        metric_label=gettext(METRIC[found.metric].label),
+        models=tuple(Model),
+        bases=tuple(Basis),
+        versions=[*versions, 0],
+        timezone=site.timezone,
+    )
+
+
+def compared(tx: Tx, args: dict[str, str]) -> Comparison:
+    """The comparison; what cannot be made is said, and the usual one shown in its place."""
+    site = site_seen()
+    assert site is not None
+    wanted = request.args.get("columns") or columns_chosen() or USUAL
+    try:
+        return compare(tx, {**args, "columns": wanted}, site, here().now())
+    except (Invalid, NotFound) as error:
+        if error.field not in {"columns", "policy", "metric", *OWN}:
+            raise
+        flash(
+            gettext("This model has not been fitted on this site's paths yet.")
+            if error.field == "model"
+            else gettext("These cannot be compared; here are three models."),
+            "error",
+        )
+        return compare(tx, {**args, "metric": "", "columns": USUAL}, site, here().now())
+
+
+def columns_chosen() -> str:
+    """The columns that the form asks for, as compare.parse_columns reads them; '' where it asks for less than two."""
+    chosen = []
+    for slot in SLOTS:
+        own = {name: request.args.get(f"{name}_{slot}", "").strip() for name in OWN}
+        if own["model"]:
+            chosen.append({name: value for name, value in own.items() if value})
+    return written(chosen) if len(chosen) > 1 else ""
+
+
+def slots_of(found: Comparison) -> list[dict[str, str]]:
+    """What stands in the form: the columns there are, then empty ones."""
+    filled = [{"model": one.query.model.value, **one.asked} for one in found.columns]
+    empty = dict.fromkeys(OWN, "")
+    return [{**empty, **(filled[slot] if slot < len(filled) else {})} for slot in SLOTS]
+
+
+def shown_query(word: str, args: dict[str, str], found: Comparison) -> ShownQuery:
+    """What was asked of all columns."""
+    return ShownQuery(
+        period=word,
+        from_day=date.fromisoformat(args["from"]),
+        to_day=date.fromisoformat(args["to"]),
+        by=args["by"],
+        metric=found.metric,
+        dimensions=tuple(Dimension(key).value for key in DIMENSION),
+        metrics=tuple((metric.key, gettext(metric.label)) for metric in METRICS),
+    )
+
+
+def asked_of(column: Column, args: dict[str, str]) -> dict[str, str]:
+    """The parameters of a column's own Source report."""
+    kept = {name: args[name] for name in (*SHARED, "from", "to") if args[name]}
+    return {"period": "custom", **kept, **column.asked}
+
+
+def column_shown(column: Column, args: dict[str, str]) -> ShownColumn:
+    """One column's head."""
+    return ShownColumn(
+        model=column.query.model.value,
+        basis=column.query.basis.value,
+        lookback_days=column.asked.get("lookback_days", ""),
+        policy=column.asked.get("policy", ""),
+        policy_version=column.meta.policy_version,
+        href=address(url_for("pages.source"), asked_of(column, args)),
+    )
+
+
+def row_shown(row: Compared, found: Comparison, args: dict[str, str]) -> ShownRow:
+    """One row in the reader's language; each figure leads to the rows behind it."""
+    unit = METRIC[found.metric].unit
+    cells = []
+    for i, column in enumerate(found.columns):
+        kept = row.figures[i]
+        href = None if unit is Unit.RATIO or not kept else behind(column, args, found.metric, row)
+        is_first = i == 0
+        cells.append(
+            (
+                Cell(kept, figure_text(kept, unit, found.currency), href),
+                "" if is_first else change_text(row.changes[i], unit, found.currency),
+                "" if is_first or row.changes[i].ratio is None else percent(row.changes[i].ratio or 0),
+            )
+        )
+    value = UNATTRIBUTED if row.values is None else "".join(row.values[:1])
+    return ShownRow(value if row.values is None else args["by"], value, tuple(cells))
+
+
+def behind(column: Column, args: dict[str, str], metric: str, row: Compared) -> str:
+    """The address of the rows behind a figure."""
+    named = {"unattributed": "1"} if row.values is None else {f"is_{args['by']}": one for one in row.values}
+    return address(url_for("pages.source_rows"), {**asked_of(column, args), "metric": metric, **named})
+
+
+def figure_text(kept: float | None, unit: Unit, currency: str | None) -> str:
+    """A figure, or the difference of two."""
+    if kept is None or (unit is Unit.MONEY and currency is None):
+        return NOTHING
+    if unit is Unit.MONEY:
+        return money(int(kept), currency or "")
+    return ratio(kept) if unit is Unit.RATIO else count(to_number(kept, unit) or 0)
+
+
+def change_text(change: Change, unit: Unit, currency: str | None) -> str:
+    """A difference with its sign."""
+    text = figure_text(change.amount, unit, currency)
+    return f"+{text}" if change.amount and change.amount > 0 and text != NOTHING else text
