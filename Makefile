@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve test spec lint fix snippet bench bench-ingest bench-attribution crash-test soak fuzz wheel lock clean
+.PHONY: help setup demo serve test spec lint fix snippet bench bench-ingest bench-attribution crash-test soak truth fuzz wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ crash-test: $(VENV)/.dev ## kill, stop and starve servers and databases under lo
 
 soak: $(VENV)/.dev ## a million hits whose true story is known, through a real server
 	@$(BIN)/python bench/soak.py $(BENCH_ARGS)
+
+truth: $(VENV)/.dev ## every attribution model against worlds whose truth is known (some minutes)
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python bench/truth.py $(BENCH_ARGS)
 
 fuzz: $(VENV)/.dev ## broken HTTP over real sockets: no input gives a 500
 	@$(BIN)/python bench/fuzz.py $(BENCH_ARGS)
