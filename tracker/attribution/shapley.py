@@ -6,7 +6,7 @@ equally over its channels (Zhao, Mahboobi, Bagheri 2018, "Shapley Value Methods 
 ordered: section 4). An association, not an effect: paths that did not convert play no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from math import lcm
 
 import numpy as np
@@ -64,14 +64,12 @@ def totals(offsets: Ints, codes: Ints, values: Ints, n_channels: int) -> Floats:
     most = min(n_channels, int(np.diff(offsets).max(initial=0))) + 1
     # By number of distinct channels: whole numbers until the last step.
     shared = np.zeros(n_channels * most)
-    for first, end in pieces(offsets):
-        own = offsets[first : end + 1]
-        order, bounds = runs(own, codes)
+    for own, some, worth in with_value(offsets, codes, values):
+        order, bounds = runs(own, some)
         firsts = order[bounds[:-1]]
         whose = owners(own)[firsts]
-        n_distinct = np.bincount(whose, minlength=end - first)[whose]
-        keys = codes[int(own[0]) : int(own[-1])][firsts] * most + n_distinct
-        shared += np.bincount(keys, weights=values[first:end][whose], minlength=len(shared))
+        n_distinct = np.bincount(whose, minlength=len(worth))[whose]
+        shared += np.bincount(some[firsts] * most + n_distinct, weights=worth[whose], minlength=len(shared))
     sizes = np.maximum(1, np.arange(most))
     return np.asarray((shared.reshape(n_channels, most) / sizes).sum(axis=1), dtype=np.float64)
 
@@ -84,16 +82,24 @@ def totals_by_position(offsets: Ints, codes: Ints, values: Ints, n_channels: int
     returns      n_channels rows of n_positions; a row adds up to the channel's entry of `totals`
     """
     found = np.zeros(n_channels * n_positions)
-    for first, end in pieces(offsets):
-        own = offsets[first : end + 1]
+    for own, some, worth in with_value(offsets, codes, values):
         whose = owners(own)
-        order, bounds = runs(own, codes)
+        order, bounds = runs(own, some)
         lengths = np.diff(bounds)
         times = np.empty(len(whose), dtype=np.int64)
         times[order] = np.repeat(lengths, lengths)
-        n_distinct = np.bincount(whose[order[bounds[:-1]]], minlength=end - first)
-        places = np.minimum(np.arange(len(whose)) - (own[:-1] - own[0])[whose], n_positions - 1)
-        keys = codes[int(own[0]) : int(own[-1])] * n_positions + places
-        earned = values[first:end][whose] / (n_distinct[whose] * times)
-        found += np.bincount(keys, weights=earned, minlength=len(found))
+        n_distinct = np.bincount(whose[order[bounds[:-1]]], minlength=len(worth))
+        places = np.minimum(np.arange(len(whose)) - own[:-1][whose], n_positions - 1)
+        earned = worth[whose] / (n_distinct[whose] * times)
+        found += np.bincount(some * n_positions + places, weights=earned, minlength=len(found))
     return found.reshape(n_channels, n_positions)
+
+
+def with_value(offsets: Ints, codes: Ints, values: Ints) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """The paths with a value other than 0, a piece at a time: their offsets from 0 on, codes and values."""
+    for first, end in pieces(offsets):
+        kept = np.flatnonzero(values[first:end]) + first
+        lengths = offsets[kept + 1] - offsets[kept]
+        own = np.concatenate(([0], np.cumsum(lengths))).astype(np.int64)
+        places = np.repeat(offsets[kept] - own[:-1], lengths) + np.arange(own[-1])
+        yield own, codes[places], values[kept]
