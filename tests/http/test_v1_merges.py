@@ -260,6 +260,30 @@ def test_a_company_of_one_of_them_is_the_persons(world: World, crm: Program) -> 
     assert contact(crm, email="hana@gmail.com")["company_domain"] is None
 
 
+def test_a_deal_of_a_company_that_is_nobodys_now_loses_its_people_and_gets_them_back(
+    world: World, crm: Program
+) -> None:
+    ken, hana = told(crm, email="ken@osaka.example"), told(crm, email=WORK)
+    crm.put("/deals/D-1", {"amount": "900", "company_domain": "osaka.example"})
+    before = facts(world)
+    merge(crm, ken, id=hana)
+    with reading(world.store) as tx:
+        assert tx.execute(select(func.count()).where(conversions.c.by_company)).scalar() == 0
+    crm.post(f"/contacts/{ken}/split", {})
+    assert facts(world) == before
+
+
+def test_what_is_said_by_one_of_the_names_meanwhile_is_its_own_after_a_split(world: World, crm: Program) -> None:
+    at_work, at_home = told(crm, email=WORK, name="Hana"), told(crm, email=HOME)
+    merge(crm, at_work, id=at_home)
+    told(crm, email=HOME, name="Hana")
+    told(crm, email=WORK, name="Hana Sato")
+    told(crm, email=HOME, name="Hana")
+    assert contact(crm, email=WORK)["name"] == "Hana"
+    crm.post(f"/contacts/{at_work}/split", {})
+    assert [contact(crm, email=email)["name"] for email in (WORK, HOME)] == ["Hana Sato", "Hana"]
+
+
 @pytest.mark.parametrize("by", ["id", "email"])
 def test_a_deal_told_of_meanwhile_stays_with_whom_it_named(world: World, crm: Program, by: str) -> None:
     at_work, at_home = two_walks(world)

@@ -1,4 +1,4 @@
-"""Merges and splits beside the fold and a CRM, on PostgreSQL: what was derived meanwhile is what a rebuild derives."""
+"""Merges and splits of people with calls; and beside the fold and a CRM, on PostgreSQL: a rebuild derives the same."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ from tests.units.test_concurrency import again, together
 from tests.walks import START, World
 from tracker import flow
 from tracker.access.sites import site_by_id
-from tracker.db.schema import crm_changes
+from tracker.db.schema import calls, crm_changes
 from tracker.db.store import begin, reading
 from tracker.errors import Conflict
 from tracker.identity.merge import Decision
@@ -21,6 +21,33 @@ from tracker.rebuild import rebuild, waiting
 
 ROUNDS = 6
 PEOPLE = [f"p{n}@kyoto.example" for n in range(3)]
+
+
+def test_calls_follow_whom_they_named_and_whose_browser_it_was(store: Engine) -> None:
+    world, minute = World(store), timedelta(minutes=1)
+    hana, ken = PEOPLE[:2]
+    world.send("v", [world.hit(START, "/"), world.hit(START + minute, "/c", kind="form", identifiers={"email": hana})])
+    world.call("v", START + 2 * minute, {"traced": "visitor"}, "", number="by the browser")
+    world.call("v", START + 3 * minute, {"traced": "unknown"}, hana, number="by its caller")
+    world.call("w", START + 4 * minute, {"traced": "unknown"}, ken, number="of the other")
+    world.fold()
+    before = world.facts()
+    decided(world, hana, ken, 1)
+    assert owners_of_calls(store) == [ken, ken, ken]
+    merged = world.facts()
+    with begin(store) as tx:
+        rebuild(tx, 2)
+    assert world.facts() == merged
+    decided(world, hana, None, 2)
+    assert owners_of_calls(store) == [hana, hana, ken]
+    assert world.facts() == before
+
+
+def owners_of_calls(store: Engine) -> list[str]:
+    """The address of the contact of each call, in order of time."""
+    own = {derive("contact", 1, "email", email): email for email in PEOPLE}
+    with reading(store) as tx:
+        return [own[one] for one in tx.execute(select(calls.c.contact_id).order_by(calls.c.occurred_at)).scalars()]
 
 
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)

@@ -21,6 +21,7 @@ from tracker.db.schema import (
     identifiers,
     links,
     merges,
+    sites,
     visit_hits,
     visits,
 )
@@ -362,7 +363,11 @@ def words_of(tx: Tx, own_ids: Iterable[str]) -> list[Any]:
     for some in chunks(sorted(own_ids)):
         query = select(crm_changes.c.key, crm_changes.c.payload, crm_changes.c.changed_at, crm_changes.c.seq)
         found += tx.execute(
-            query.where(crm_changes.c.kind == CrmChangeKind.CONTACT.value, crm_changes.c.key.in_(some))
+            query.where(
+                crm_changes.c.site_id.in_(select(sites.c.site_id)),  # the index begins with the site
+                crm_changes.c.kind == CrmChangeKind.CONTACT.value,
+                crm_changes.c.key.in_(some),
+            )
         ).all()
     return [(own_id, payload, at) for own_id, payload, at, _ in sorted(found, key=lambda row: (row[2], row[3]))]
 
