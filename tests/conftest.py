@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+# Small matrices: threads of the linear algebra would only wait for each other, and workers for them. Before NumPy.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from tests.databases import drop_database, fresh_database, postgres_url, why_no_postgres
 from tracker.db.store import connect
 from tracker.db.upgrade import upgrade
