@@ -309,10 +309,12 @@ def report() -> None:
 @click.option("--lookback-days", help="Only touches at most this many days before the conversion.")
 @click.option("--scope", help=f"Whose touches count for a deal, one of {', '.join(PathScope)}; else as settled.")
 @click.option("--policy", help="As of this version of the site's attribution policy; else the one in force.")
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Keep the run for `minamoto diff`.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @example("minamoto report source --site KEY --from 2026-04-01 --to 2026-04-30 --by channel,campaign --format json")
-def report_source(form: str, key: str, **asked: str | None) -> None:
+def report_source(form: str, key: str, record: Path | None, **asked: str | None) -> None:
     """Visits, leads, deals, revenue and cost by source. JSON: {"rows": [...], "totals": {...}, "meta": {...}}."""
+    from tracker.reports import diff as runs
     from tracker.reports.asking import ask
     from tracker.reports.source import source_report
 
@@ -321,12 +323,105 @@ def report_source(form: str, key: str, **asked: str | None) -> None:
     with reading(store()) as tx:
         query = ask(tx, args, sites.find_site(tx, key))
         table = source_report(tx, query, clock.now())
+        if record is not None:
+            record.write_bytes(runs.written(runs.record(tx, key, query, clock.now())))
     if form == "json":
         click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=2))
     elif form == "csv":
         click.echo(table.to_csv(), nl=False)
     else:
         click.echo(table.to_text(), nl=False)
+
+
+@main.command()
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--site", "key", help="Without files: key of the site whose history is credited under two policies.")
+@click.option("--policy", "versions", multiple=True, help="Without files: a version of the policy; twice.")
+@click.option("--from", "from_day", help="Without files: first day.")
+@click.option("--to", "to_day", help="Without files: last day.")
+@click.option("--model", default=Model.LAST_NON_DIRECT.value, show_default=True, help=f"One of {', '.join(Model)}.")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@example(
+    "minamoto diff april-1.run april-2.run",
+    "minamoto diff --site KEY --policy 1 --policy 2 --from 2026-04-01 --to 2026-04-30",
+)
+def diff(files: tuple[Path, ...], key: str | None, versions: tuple[str, ...], form: str, **asked: str | None) -> None:
+    """What is credited otherwise in the second of two runs (`report source --record`), or policies, and why."""
+    from tracker.reports import diff as runs
+    from tracker.reports.asking import ask
+
+    if len(files) == 2:
+        found = [runs.read(path.read_bytes(), path.name) for path in files]
+    elif not files and key and len(versions) == 2:
+        args = {name.removesuffix("_day"): value for name, value in asked.items() if value}
+        with reading(store()) as tx:
+            site = sites.find_site(tx, key)
+            queries = [ask(tx, {**args, "policy": version}, site) for version in versions]
+            found = [runs.record(tx, key, query, clock.now()) for query in queries]
+    else:
+        raise click.UsageError("give two files, or --site and --policy twice")
+    before, after = found
+    differences = runs.differences(before, after)
+    if form == "json":
+        click.echo(json.dumps(runs.to_json(before, after, differences), ensure_ascii=False, indent=2))
+    else:
+        click.echo(runs.to_text(before, after, differences), nl=False)
+
+
+@main.group()
+def policy() -> None:
+    """A site's attribution policy: what it settled about credit, version after version."""
+
+
+@policy.command("show")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@click.option("--policy", "version", help="A version; else the one in force.")
+@example("minamoto policy show --site KEY > policy.json")
+def policy_show(key: str, version: str | None) -> None:
+    """Print a policy as JSON, as `policy set` takes it."""
+    from tracker.attribution import policies
+    from tracker.attribution import policy as terms
+    from tracker.reports.asking import version_of
+
+    with reading(store()) as tx:
+        _, found = policies.policy_in_force(tx, sites.find_site(tx, key).site_id, version_of(version or ""))
+    click.echo(json.dumps(terms.written(found), ensure_ascii=False, indent=2))
+
+
+@policy.command("list")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@example("minamoto policy list --site KEY")
+def policy_list(key: str) -> None:
+    """Print every saved version: number, instant, who, what changed; separated by tabs, the newest first."""
+    from tracker.attribution.policies import versions_of
+
+    with reading(store()) as tx:
+        for one in versions_of(tx, sites.find_site(tx, key).site_id):
+            words = (str(one.version), clock.format_instant(one.saved_at), one.saved_by, one.note)
+            click.echo("\t".join(words))
+
+
+@policy.command("set")
+@click.argument("file", type=click.File("rb"))
+@click.option("--site", "key", required=True, help="Key of the site.")
+@click.option("--note", default="", help="What changed, in a sentence.")
+@example("minamoto policy set policy.json --site KEY --note 'Brand search apart'")
+def policy_set(file: Any, key: str, note: str) -> None:
+    """Save what a file of JSON settles as a new version; what it does not name stays as it is."""
+    from tracker.attribution.policies import policy_in_force, save_policy
+    from tracker.attribution.settled import changed as settled
+
+    try:
+        told = json.load(file)
+    except ValueError as error:
+        raise click.ClickException(f"the file is no JSON: {error}") from error
+    if not isinstance(told, dict):
+        raise click.ClickException("the file holds no JSON object")
+    with writing() as (tx, now):
+        site_id = sites.find_site(tx, key).site_id
+        wanted = settled(policy_in_force(tx, site_id)[1], told)
+        version = save_policy(tx, site_id, wanted, note=note, by="command line", now=now)
+    click.echo(f"policy in force: {version}")
 
 
 @main.command()

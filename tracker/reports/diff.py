@@ -6,7 +6,7 @@ both are named, for from two runs alone nobody can tell how much each of them mo
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -17,14 +17,21 @@ from tracker.attribution.credit import group_sums
 from tracker.clock import format_instant
 from tracker.db.store import Tx
 from tracker.errors import Invalid
+from tracker.money import plain
+from tracker.reports.catalogue import Unit
 from tracker.reports.crediting import Credits, Lines
+from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.query import Query
 from tracker.reports.rows import deal_names
-from tracker.reports.source import open_source
+from tracker.reports.scans import Touches
+from tracker.reports.source import Source, scope_of
+from tracker.reports.table import printable, to_number
 
 FORMAT = 1
 REVENUE = "revenue"
 Values = tuple[str, ...] | None
+# Ids of touches in their order, and how each stands in the facts.
+Path = tuple[tuple[str, ...], tuple[str, ...]]
 
 # Why something is credited otherwise, in the order in which causes are told.
 CAUSES = {
@@ -57,7 +64,7 @@ class Credited:
 
     name     the deal's reference; empty for leads
     moments  conversion, lead, deal, last win in milliseconds
-    path     ids of touches in their order; names: how each stood in the report
+    path     ids of touches in their order; names: the words each stands under, before any rule of the site
     ledger   what was booked: 'position kind day amount currency'
     """
 
@@ -105,9 +112,11 @@ class Difference:
 
 def record(tx: Tx, site_key: str, query: Query, now: datetime) -> Run:
     """A report's run, to be kept and set against another."""
-    source = open_source(tx, query)
+    engine = SqlEngine(tx)
+    source = Source(engine, query)
     meta = source.table(now).meta
     found = source.credits
+    paths = paths_of(engine.touches(replace(scope_of(query), rules=())))
     asked = {
         "from": query.from_day,
         "to": query.to_day,
@@ -127,23 +136,23 @@ def record(tx: Tx, site_key: str, query: Query, now: datetime) -> Run:
         query.currency,
         meta.policy_version,
         meta.fit_version,
-        (*conversions_of(found, tx), *deals_of(found, tx)),
+        (*conversions_of(found, paths, tx), *deals_of(found, paths, tx)),
     )
 
 
-def conversions_of(found: Credits, tx: Tx) -> Iterable[Credited]:
+def conversions_of(found: Credits, paths: Mapping[str, Path], tx: Tx) -> Iterable[Credited]:
     """Every conversion that earned or was left over, with what its credit was made of."""
     shares = shares_of(found, found.counts)
     conversions = {i: found.conversions[i] for i in shares}
     names = deal_names(tx, {one.deal_id for one in conversions.values() if one.deal_id})
     for i, one in conversions.items():
-        path, stood = path_of(found, i)
+        path, stood = paths.get(one.conversion_id, ((), ()))
         moments = (one.converted_ms, one.lead_ms, one.deal_ms, one.last_win_ms)
         name = names[one.deal_id][0] if one.deal_id else ""
         yield Credited(one.kind, one.conversion_id, name, one.contact_id, moments, path, stood, (), shares[i])
 
 
-def deals_of(found: Credits, tx: Tx) -> Iterable[Credited]:
+def deals_of(found: Credits, paths: Mapping[str, Path], tx: Tx) -> Iterable[Credited]:
     """The revenue of every deal, with the path of its win and its ledger."""
     entries: dict[str, list[int]] = {}
     for i, entry in enumerate(found.entries):
@@ -156,7 +165,7 @@ def deals_of(found: Credits, tx: Tx) -> Iterable[Credited]:
             mine[share.values] = mine.get(share.values, 0) + share.amount
         win = int(found.wins[numbers[0]])
         won = found.conversions[win] if win >= 0 else None
-        path, stood = path_of(found, win) if won else ((), ())
+        path, stood = paths.get(won.conversion_id, ((), ())) if won else ((), ())
         ledger = tuple(
             f"{one.position} {one.kind} {one.day} {one.amount_minor} {one.currency}"
             for one in (found.entries[i] for i in numbers)
@@ -184,16 +193,17 @@ def by_row(pair: tuple[Values, int]) -> tuple[bool, tuple[str, ...]]:
     return pair[0] is None, pair[0] or ()
 
 
-def path_of(found: Credits, number: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The touches of a conversion's path and how each stood in the report."""
-    walked = found.walked
-    places = range(int(walked.offsets[number]), int(walked.offsets[number + 1]))
-    names = (
-        f"{walked.names[walked.channels[i]]}{' (excluded)' if walked.is_excluded[i] else ''} | "
-        f"{' | '.join(walked.values[walked.codes[i]])}"
-        for i in places
-    )
-    return tuple(str(walked.touchpoint_ids[i]) for i in places), tuple(names)
+def paths_of(touches: Touches) -> dict[str, Path]:
+    """By conversion the touches of its path in order, and the words they stand under before any rule of the site."""
+    rows: dict[str, list[tuple[int, str, str]]] = {}
+    columns = zip(*touches.words.values(), strict=True)
+    ids = zip(touches.conversion_ids, touches.positions, touches.touchpoint_ids, columns, strict=True)
+    for conversion_id, position, touchpoint_id, words in ids:
+        rows.setdefault(conversion_id, []).append((position, touchpoint_id, " | ".join(words)))
+    return {
+        one: (tuple(touch for _, touch, _ in path), tuple(name for _, _, name in path))
+        for one, path in ((one, sorted(found)) for one, found in rows.items())
+    }
 
 
 def written(run: Run) -> bytes:
@@ -306,6 +316,56 @@ def about(run: Run) -> dict[str, Any]:
 def counted(found: list[Difference]) -> dict[str, int]:
     """How many differences each cause has a part in, in the order of CAUSES."""
     return {cause: n for cause in CAUSES if (n := sum(cause in one.causes for one in found))}
+
+
+def to_text(before: Run, after: Run, found: list[Difference], most: int = 50) -> str:
+    """For the terminal: the two runs, the causes, the rows, and what moved most."""
+    runs = [headline("before", before), headline("after", after)]
+    if not found:
+        return "\n".join([*runs, "Nothing is credited otherwise.", ""])
+    causes = [f"  {n:>6}  {cause}: {CAUSES[cause]}" for cause, n in counted(found).items()]
+    rows = [
+        f"  {label(values)}: {amount_of(was, REVENUE, before.currency)} -> {amount_of(now, REVENUE, before.currency)}"
+        for values, (was, now) in revenue_of(found).items()
+    ]
+    lines = [line_of(one, before.currency) for one in found[:most]]
+    left = [f"  and {len(found) - most} more; --format json has them all"] if len(found) > most else []
+    titles = (
+        "Credited otherwise, by cause (one can have several):",
+        "Revenue of what moved, by row:",
+        "What moved most:",
+    )
+    parts = [*runs, titles[0], *causes, *([titles[1], *rows] if rows else []), titles[2], *lines, *left]
+    return "\n".join([*parts, ""])
+
+
+def headline(word: str, run: Run) -> str:
+    """A run in a line."""
+    fit = "" if run.fit_version is None else f", fit {run.fit_version}"
+    asked = " ".join(f"{name}={printable(value)}" for name, value in run.asked.items() if value)
+    return f"{word}: made {printable(run.made_at)}, policy {run.policy_version}{fit}, {asked}"
+
+
+def line_of(one: Difference, currency: str | None) -> str:
+    """One difference in a line."""
+    shifts = ", ".join(
+        f"{label(values)} {amount_of(was, one.kind, currency)} -> {amount_of(now, one.kind, currency)}"
+        for values, was, now in one.shares
+        if was != now
+    )
+    return f"  {one.kind} {printable(one.name or one.subject_id)} [{', '.join(one.causes)}]: {shifts}"
+
+
+def label(values: Values) -> str:
+    """A row in words that cannot steer a terminal."""
+    return "unattributed" if values is None else printable(" / ".join(values))
+
+
+def amount_of(amount: int, kind: str, currency: str | None) -> str:
+    """Minor units in major ones, or millionths as a count."""
+    if kind == REVENUE:
+        return plain(amount, currency) if currency else str(amount)
+    return str(to_number(amount, Unit.CREDIT))
 
 
 def revenue_of(found: list[Difference]) -> dict[Values, tuple[int, int]]:
