@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import groupby, pairwise
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine as Store
@@ -22,7 +23,7 @@ from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.exchange import Exchange
 from tracker.reports.pathrows import Part, Which, conversions_behind
 from tracker.reports.pathshown import path_key, to_json
-from tracker.reports.pathtables import DAY_BANDS, TOUCH_BANDS, Band, Group, Move, Place, Role, Stop
+from tracker.reports.pathtables import DAY_BANDS, TOUCH_BANDS, Band, Group, Move, Place, Role, Steps, Stop, frequent
 from tracker.reports.pathways import BASES, KINDS, Asked, PathReport, Repeats, path_report
 from tracker.reports.query import Query
 from tracker.reports.scans import Conversion
@@ -130,6 +131,29 @@ def test_the_paths_are_what_plain_loops_make_of_the_facts(facts: Facts, asked: A
         sum(one.revenue_minor or 0 for one in every[asked.limit :]) if asked.has_money else None
     )
     assert report.groups.unattributed == group((), unattributed)
+
+
+@unhurried
+@given(
+    paths=st.lists(st.lists(st.sampled_from([0, 1, 2_998, 2_999]), max_size=9), max_size=12), limit=st.integers(1, 4)
+)
+def test_paths_of_many_steps_among_many_values_are_told_apart(paths: list[list[int]], limit: int) -> None:
+    values = [f"{number:04}" for number in range(3_000)]
+    offsets = np.cumsum([0, *map(len, paths)], dtype=np.int64)
+    steps = Steps(offsets, np.array([code for path in paths for code in path], dtype=np.int64), values)
+    amounts = np.arange(len(paths), dtype=np.int64)
+    found = frequent(steps, np.ones(len(paths), dtype=np.int64), amounts, limit)
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for i, path in enumerate(paths):
+        groups.setdefault(tuple(values[code] for code in path), []).append(i)
+    empty = groups.pop((), [])
+    every = sorted(
+        (Group(path, len(those), sum(those)) for path, those in groups.items()),
+        key=lambda one: (-one.n, -(one.revenue_minor or 0), one.values),
+    )
+    assert list(found.shown) == every[:limit]
+    assert (found.n_rest, found.rest.n) == (len(every[limit:]), sum(one.n for one in every[limit:]))
+    assert found.unattributed == Group((), len(empty), sum(empty))
 
 
 @unhurried

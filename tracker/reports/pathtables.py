@@ -4,17 +4,16 @@ Paths come end to end as numbers of values, in path order; every table counts ea
 pathways.py fills them from the facts.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from heapq import nsmallest
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.attribution.credit import group_sums
+from tracker.attribution.credit import SAFE, exact, group_sums
 from tracker.attribution.touches import DAY_MS, Ints
 
 Amounts = NDArray[Any]
@@ -160,15 +159,39 @@ def distinct(numbers: Ints) -> tuple[Ints, Ints]:
 # --- frequent paths -------------------------------------------------------------------------------------------------
 
 
-def path_bytes(steps: Steps) -> list[bytes]:
-    """Per path something short that is equal for equal paths only, and in the order of their values."""
+def path_bytes(steps: Steps, which: Iterable[int] | None = None) -> list[bytes]:
+    """Per path (or of these) something that is equal for equal paths only, and in the order of their values."""
     raw, size = steps.codes.astype(CODE).tobytes(), CODE.itemsize
-    return [raw[first * size : last * size] for first, last in pairwise(steps.offsets.tolist())]
+    ends = steps.offsets.tolist()
+    return [raw[ends[i] * size : ends[i + 1] * size] for i in (range(len(steps)) if which is None else which)]
 
 
 def values_in(path: bytes, values: Sequence[str]) -> tuple[str, ...]:
     """The values of a path given as bytes."""
     return tuple(values[code] for code in np.frombuffer(path, dtype=CODE).tolist())
+
+
+def equal_paths(steps: Steps) -> tuple[Ints, Ints]:
+    """Per path the number of its group of equal ones, and per group one of its paths.
+
+    A path whose steps fit into one integer as digits is that integer; only longer ones are compared as bytes.
+    """
+    base, sizes = max(2, len(steps.values) + 1), np.diff(steps.offsets)
+    most = 1
+    while base ** (most + 1) < SAFE:
+        most += 1
+    behind = np.repeat(steps.offsets[1:], sizes) - np.arange(len(steps.codes)) - 1
+    powers = np.array([base**i for i in range(most)], dtype=np.int64)
+    is_long = sizes > most
+    digits = np.where(np.repeat(is_long, sizes), 0, (steps.codes + 1) * powers[np.minimum(behind, most - 1)])
+    # The running sum may go round; its differences do not, for each is below SAFE.
+    running = np.concatenate((np.zeros(1, dtype=np.int64), np.cumsum(digits)))
+    numbers = running[steps.offsets[1:]] - running[steps.offsets[:-1]]
+    long = np.flatnonzero(is_long)
+    places: dict[bytes, int] = {}
+    numbers[long] = [-1 - places.setdefault(path, len(places)) for path in path_bytes(steps, long.tolist())]
+    _, firsts, groups = np.unique(numbers, return_index=True, return_inverse=True)
+    return groups.astype(np.int64), firsts.astype(np.int64)
 
 
 def frequent(steps: Steps, counted: Ints, amounts: Amounts | None, limit: int, by_revenue: bool = False) -> Groups:
@@ -177,28 +200,31 @@ def frequent(steps: Steps, counted: Ints, amounts: Amounts | None, limit: int, b
     counted  per path 1, or 0: its conversion counts elsewhere, only its amount is here
     amounts  minor units per path, or None
     """
-    places: dict[bytes, int] = {}
-    groups = np.array([places.setdefault(one, len(places)) for one in path_bytes(steps)], dtype=np.int64)
-    n_of = np.bincount(groups, weights=counted, minlength=len(places)).astype(np.int64).tolist()
-    sums = group_sums(amounts, groups, len(places)) if amounts is not None else [0] * len(places)
-    found = [(path, n_of[i], sums[i]) for path, i in places.items() if path and (n_of[i] or sums[i])]
+    groups, firsts = equal_paths(steps)
+    n_of = np.bincount(groups, weights=counted, minlength=len(firsts)).astype(np.int64)
+    sums = exact([0] * len(firsts) if amounts is None else group_sums(amounts, groups, len(firsts)))
+    is_empty = (np.diff(steps.offsets) == 0)[firsts]
+    found = np.flatnonzero(~is_empty & ((n_of != 0) | (sums != 0)))
+    rank, other = (sums, n_of) if by_revenue else (n_of, sums)
+    likely = found
+    if len(found) > limit:
+        likely = found[rank[found] >= np.partition(rank[found], len(found) - limit)[len(found) - limit]]
+    keys = zip(
+        (-rank[likely]).tolist(), (-other[likely]).tolist(), path_bytes(steps, firsts[likely].tolist()), strict=True
+    )
+    shown = nsmallest(limit, zip(keys, likely.tolist(), strict=True))
 
-    def place(one: tuple[bytes, int, int]) -> tuple[int, int, bytes]:
-        path, n, amount = one
-        return (-amount, -n, path) if by_revenue else (-n, -amount, path)
+    def group(path: bytes, those: Iterable[int]) -> Group:
+        numbers = list(those)
+        revenue = None if amounts is None else sum(int(one) for one in sums[numbers].tolist())
+        return Group(values_in(path, steps.values), int(n_of[numbers].sum()), revenue)
 
-    def group(path: bytes, n: int, amount: int) -> Group:
-        return Group(values_in(path, steps.values), n, None if amounts is None else amount)
-
-    shown = nsmallest(limit, found, key=place)
-    empty = places.get(b"")
-    rest_n = sum(n for _, n, _ in found) - sum(n for _, n, _ in shown)
-    rest_amount = sum(amount for *_, amount in found) - sum(amount for *_, amount in shown)
+    listed = {i for _, i in shown}
     return Groups(
-        shown=tuple(group(*one) for one in shown),
+        shown=tuple(group(path, [i]) for (*_, path), i in shown),
         n_rest=len(found) - len(shown),
-        rest=group(b"", rest_n, rest_amount),
-        unattributed=group(b"", 0, 0) if empty is None else group(b"", n_of[empty], sums[empty]),
+        rest=group(b"", (i for i in found.tolist() if i not in listed)),
+        unattributed=group(b"", np.flatnonzero(is_empty).tolist()),
     )
 
 
