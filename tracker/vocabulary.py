@@ -161,6 +161,7 @@ class Model(StrEnum):
     INVERSE_J = "inverse_j"
     CUSTOM = "custom"
     MARKOV = "markov"
+    MARKOV_GLOBAL = "markov_global"
     SHAPLEY = "shapley"
     HAZARD = "hazard"
 

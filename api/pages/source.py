@@ -14,8 +14,11 @@ from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, count, money, period_of, ratio
 from api.trust import Audience, audience
 from tracker.access.sites import Site
+from tracker.attribution.models import MODELS
+from tracker.attribution.policy import terms_of
 from tracker.clock import local_day
 from tracker.db.store import Tx, reading
+from tracker.errors import Invalid
 from tracker.reports.asking import ask
 from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
 from tracker.reports.query import Query
@@ -256,10 +259,21 @@ def shown_query(word: str, query: Query) -> ShownQuery:
         sort=query.sort,
         dir="desc" if query.descending else "asc",
         dimensions=tuple(Dimension(key).value for key in DIMENSION),
-        models=tuple(model.value for model in Model),
+        models=tuple(model.value for model in Model if can_be_asked(model, query)),
         bases=tuple(basis.value for basis in Basis),
         currencies=tuple(currencies),
     )
+
+
+def can_be_asked(model: Model, query: Query) -> bool:
+    """Whether the reader may choose a model: it was fitted if it must be, and knows the report's dimensions."""
+    if MODELS[model].is_global and query.by != (Dimension.CHANNEL,):
+        return False
+    try:
+        terms_of(query.policy, model, query.fit)
+    except Invalid:
+        return False
+    return True
 
 
 def shown_chart(lines: Series, query: Query) -> Chart:

@@ -45,6 +45,8 @@ class AttributionModel:
     weights      a path of n >= 0 eligible touches -> n integers >= 0
     weights_all  the same for many paths at once, one array over all touches
     rest         what of the same path is nobody's: the baseline; rest_all: per path
+    is_global    it shares all outcomes together (reports/globally.py): of a single path it says only whether a touch
+                 explains it, and its weights are nobody's credit
     """
 
     name: Model
@@ -55,6 +57,7 @@ class AttributionModel:
     family: Family = Family.RULE
     rest: Callable[[Way, Terms], int] = nothing
     rest_all: Callable[[Paths, Terms], Ints] = nothing_all
+    is_global: bool = False
 
 
 MODELS: dict[Model, AttributionModel] = {
@@ -131,6 +134,15 @@ MODELS: dict[Model, AttributionModel] = {
             Family.DATA_DRIVEN,
         ),
         AttributionModel(
+            Model.MARKOV_GLOBAL,
+            "Markov, global",
+            "all outcomes together by the removal effects of all channels",
+            simple.linear,
+            simple.linear_all,
+            Family.DATA_DRIVEN,
+            is_global=True,
+        ),
+        AttributionModel(
             Model.SHAPLEY,
             "Shapley",
             "the same to each distinct channel on the path",
@@ -165,7 +177,7 @@ def weigh(terms: Terms, way: Way) -> tuple[list[int], int]:
     found, rest = model.weights(chosen, terms), model.rest(chosen, terms)
     if not any(found) and not rest:
         found = [1] * len(found)
-    if terms.measured:
+    if terms.measured and not model.is_global:
         percents = [terms.measured.get(touch.channel, 100) for touch in chosen.touches]
         scaled = [weight * percent for weight, percent in zip(found, percents, strict=True)]
         rest = 100 * rest + max(0, 100 * sum(found) - sum(scaled))
@@ -184,7 +196,7 @@ def weigh_all(terms: Terms, paths: Paths) -> tuple[Ints, Ints]:
     blank = (sums_of(found, chosen) == 0) & (rest == 0)
     if blank.any():
         found = np.where(np.repeat(blank, np.diff(chosen.offsets)), 1, found)
-    if terms.measured:
+    if terms.measured and not model.is_global:
         percents = np.array([terms.measured.get(name, 100) for name in paths.names] or [100], dtype=np.int64)
         scaled = found * percents[chosen.channels]
         rest = 100 * rest + np.maximum(0, 100 * sums_of(found, chosen) - sums_of(scaled, chosen))

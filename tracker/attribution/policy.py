@@ -134,7 +134,7 @@ def terms_of(
     lead_days = policy.lead_days if own.lead_days is None else own.lead_days
     money_days = policy.money_days if own.money_days is None else own.money_days
     learned: dict[str, Any] = {}
-    if model is Model.MARKOV:
+    if model in {Model.MARKOV, Model.MARKOV_GLOBAL}:
         effects = fit.effects.get(policy.markov_order) if fit else None
         if effects is None:
             raise Invalid(unfitted(model, fit), field="model")
@@ -160,7 +160,8 @@ def terms_of(
 
 def unfitted(model: Model, fit: Fit | None) -> str:
     """Why a model that learns cannot be asked yet."""
-    why = fit.refusals.get(model.value) if fit else None
+    learned_as = Model.MARKOV if model is Model.MARKOV_GLOBAL else model
+    why = fit.refusals.get(learned_as.value) if fit else None
     return f"{model.value} has not been fitted on this site's paths: {why or 'run `minamoto fit` first'}"
 
 

@@ -347,7 +347,8 @@ def people_of(
 def models_asked(text: str | None) -> tuple[Model, ...]:
     """The models that a text names, separated by commas; all there are without one. Raises Invalid(field="model")."""
     names = [name.strip() for name in (text or "").split(",") if name.strip()]
-    unknown = next((name for name in names if name not in MODELS), None)
+    known = [model for model in MODELS if not MODELS[model].is_global]
+    unknown = next((name for name in names if name not in known), None)
     if unknown is not None:
-        raise Invalid(f"{unknown[:40]!r} is no model; use {', '.join(MODELS)}", field="model")
-    return tuple(Model(name) for name in dict.fromkeys(names)) or tuple(MODELS)
+        raise Invalid(f"{unknown[:40]!r} is no model of a single path; use {', '.join(known)}", field="model")
+    return tuple(Model(name) for name in dict.fromkeys(names)) or tuple(known)

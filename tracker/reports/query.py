@@ -10,6 +10,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
+from tracker.attribution.models import MODELS
 from tracker.attribution.policy import SHIPPED, Policy, terms_of
 from tracker.attribution.terms import DirectPolicy, Fit, Terms
 from tracker.clock import parse_day
@@ -124,13 +125,16 @@ def parse_query(
     if order not in {"asc", "desc"}:
         raise Invalid(f"{order[:40]!r} is not an order; use asc or desc", field="order")
     currency = check_currency(given["currency"]) if "currency" in given else site.currency
+    model = _word(Model, given.get("model", Model.LAST_NON_DIRECT.value), "model")
+    if MODELS[model].is_global and by != (Dimension.CHANNEL,):
+        raise Invalid(f"{model.value} shares all deals together and knows channels alone; use by=channel", field="by")
     query = Query(
         site_id=site.site_id,
         timezone=site.timezone,
         from_day=from_day,
         to_day=to_day,
         by=by,
-        model=_word(Model, given.get("model", Model.LAST_NON_DIRECT.value), "model"),
+        model=model,
         basis=_word(Basis, given.get("basis", Basis.ACTIVITY.value), "basis"),
         currency=currency,
         direct=_word(DirectPolicy, given["direct"], "direct") if "direct" in given else None,

@@ -16,6 +16,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, false, func, select, true, tuple_
 
 from tracker.attribution.credit import group_sums
+from tracker.attribution.models import MODELS
 from tracker.clock import from_ms, to_ms
 from tracker.db.schema import contacts, costs, deals, links, touchpoints, visitors
 from tracker.db.store import Tx
@@ -153,6 +154,12 @@ def rows_behind(tx: Tx, query: Query, metric: str, values: Values, cursor: str |
         return visit_rows(tx, query, metric, values, after, limit)
     if metric == "cost":
         return cost_rows(tx, query, values, after, limit)
+    if values != () and MODELS[query.model].is_global:
+        raise Invalid(
+            f"{query.model.value} shares all deals together: no rows stand behind one channel's figure; "
+            "open the total, or use markov",
+            field="model",
+        )
     credits_ = credit(engine_of(tx), query, scope_of(query), Exchange(query.currency))
     if metric == "revenue":
         return entry_rows(tx, credits_, values, after, limit)

@@ -21,6 +21,7 @@ from tracker.reports.catalogue import METRIC, Unit
 from tracker.reports.columns import KINDS, day_text
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.exchange import Exchange
+from tracker.reports.globally import shared
 from tracker.reports.keeping import engine_of
 from tracker.reports.query import Query
 from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope, VisitCounts
@@ -77,7 +78,7 @@ class Source:
         """The Source report."""
         query, sums = self.query, Sums()
         visits = self._add_visits(sums, scope_of(query))
-        add_credits(sums, self._credited(), scope_of(query))
+        self._add_credits(sums, scope_of(query))
         self._add_costs(sums, scope_of(query), self._exchange)
         rows = [
             Row(values if values is not None else (UNATTRIBUTED,) * len(query.by), values is None, figures)
@@ -101,7 +102,7 @@ class Source:
         if metric in {"visits", "visitors"}:
             self._add_visits(sums, scope)
         elif metric != "cost":
-            add_credits(sums, self._credited(), scope)
+            self._add_credits(sums, scope)
         if metric in {"cost", "roi", "roas"}:
             self._add_costs(sums, scope, Exchange(self.query.currency))
         return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
@@ -116,6 +117,15 @@ class Source:
         if self._credits is None:
             self._credits = credit(self.engine, self.query, scope_of(self.query), self._exchange)
         return self._credits
+
+    def _add_credits(self, sums: "Sums", scope: Scope) -> None:
+        if not MODELS[self.query.model].is_global:
+            add_credits(sums, self._credited(), scope)
+            return
+        own = Sums()
+        add_credits(own, self._credited(), scope)
+        for key, name, amount in shared(own.figures, self.query.terms):
+            sums.add(key, name, amount)
 
     def _add_visits(self, sums: "Sums", scope: Scope) -> VisitCounts:
         visits = self.engine.visits(scope)
