@@ -2,7 +2,7 @@
 
 The others are installed into an environment of their own, made for the run; they are under other licences than
 Minamoto's and are no part of it. Every fit runs in a process of its own, one thread each, from its input in memory.
-Run: python bench/attribution.py [--paths N] [--channels 20,200] [--rivals FOLDER] [--only fit,credit]
+Run: python bench/attribution.py [--paths N] [--channels 20,200] [--models 1,shapley] [--only fit,credit]
 """
 
 import argparse
@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 from parts import machine
 
-from tracker.attribution import markov
 from tracker.attribution.credit import Weighted, share
 from tracker.attribution.models import MODELS, Family, weigh_all
 from tracker.attribution.terms import Terms
@@ -113,7 +112,7 @@ def took(python: Path, library: str, model: str, given: str, folder: Path) -> To
     return Took(**json.loads(done.stdout.strip().splitlines()[-1]))
 
 
-def fits(n_paths: int, n_channels: int, rivals: Path, folder: Path) -> None:
+def fits(n_paths: int, n_channels: int, models: list[str], rivals: Path, folder: Path) -> None:
     """Markov and Shapley, ours and others', over the same journeys."""
     made = journeys(n_paths, n_channels)
     written(made, n_channels, folder)
@@ -123,10 +122,10 @@ def fits(n_paths: int, n_channels: int, rivals: Path, folder: Path) -> None:
     pythons = {library: Path(sys.executable) if library == "ours" else environment(rivals) for library in KNOWS}
     print("| model | from | library | processor s | wall s | megabytes | effects differ by |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
-    models = [*map(str, markov.ORDERS), "shapley"] if n_channels <= 50 else ["1", "shapley"]
     judgements = []
-    for model in models:
+    for model in [one for one in models if n_channels <= 50 or one in {"1", "shapley"}]:
         exact = took(pythons["ours"], "ours", model, "prepared", folder)
+        quickest: list[Took] = []
         for given in ("prepared", "texts"):
             found = {
                 library: exact
@@ -137,9 +136,12 @@ def fits(n_paths: int, n_channels: int, rivals: Path, folder: Path) -> None:
             }
             for library, one in found.items():
                 print(line(model, given, library, one, exact), flush=True)
-            judgements += judged(model, given, found)
+            others = [one for library, one in found.items() if library != "ours" and one]
+            quickest += others
+            judgements += judged(f"{named(model)} from {given}", found["ours"], others)
+        judgements += judged(f"{named(model)}, ours from numbers as stored, others from either", exact, quickest)
     print("\n" + "\n".join(judgements))
-    if n_channels <= 50 and exact:
+    if n_channels <= 50 and "1" in models:
         noise(pythons["ChannelAttribution"], pythons["ours"], n_converted / n_paths, folder)
 
 
@@ -162,15 +164,14 @@ def furthest(exact: Took, found: Took) -> float:
     return max(abs(effect - found.result.get(name, 0.0)) for name, effect in exact.result.items())
 
 
-def judged(model: str, given: str, found: dict[str, Took | None]) -> list[str]:
-    """How many times faster and smaller ours is than the best of the others from the same input."""
-    ours, others = found["ours"], [one for library, one in found.items() if library != "ours" and one]
+def judged(what: str, ours: Took | None, others: list[Took]) -> list[str]:
+    """How many times faster and smaller ours is than the best of the others."""
     if ours is None or not others:
         return []
     times = min(other.cpu_s for other in others) / ours.cpu_s
     share = ours.megabytes / max(1.0, min(other.megabytes for other in others))
     verdict = "" if times >= 10 and share < 1 else ": MISSED"
-    return [f"{named(model)} from {given}: {times:.1f} times faster, {share:.2f} of the memory (10, below 1{verdict})"]
+    return [f"{what}: {times:.1f} times faster, {share:.2f} of the memory (10, below 1{verdict})"]
 
 
 def noise(them: Path, us: Path, p: float, folder: Path) -> None:
@@ -253,6 +254,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--paths", type=int, default=1_000_000)
     parser.add_argument("--channels", default="20,200")
+    parser.add_argument("--models", default="1,2,3,shapley", help="orders of Markov chains, shapley")
     parser.add_argument("--rivals", type=Path, help="keep the other libraries in this folder")
     parser.add_argument("--only", default="fit,credit")
     asked = parser.parse_args()
@@ -261,7 +263,8 @@ def main() -> None:
         print(machine.load_line())
         if "fit" in asked.only:
             for n_channels in map(int, asked.channels.split(",")):
-                fits(asked.paths, n_channels, asked.rivals or folder / "rivals", folder / str(n_channels))
+                rivals = asked.rivals or folder / "rivals"
+                fits(asked.paths, n_channels, asked.models.split(","), rivals, folder / str(n_channels))
         if "credit" in asked.only:
             credit(asked.paths)
         print(machine.load_line())
