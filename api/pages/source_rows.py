@@ -21,6 +21,7 @@ from tracker.clock import local_day
 from tracker.db.store import reading
 from tracker.errors import NotFound
 from tracker.reports.catalogue import METRIC, Unit, message
+from tracker.reports.explain import models_asked
 from tracker.reports.query import Query
 from tracker.reports.rows import (
     Behind,
@@ -209,8 +210,12 @@ def deal_cells(row: DealBehind | EntryBehind) -> dict[str, Cell]:
 
 
 def credited_alike() -> dict[str, str]:
-    """The parameters of this page's address under which what is explained is what stands here."""
-    return {name: value for name in CREDITED_BY if (value := request.args.get(name))}
+    """The parameters of this page's address under which what is explained is what stands here.
+
+    A model that shares all outcomes together says nothing of one of them.
+    """
+    kept = {name: value for name in CREDITED_BY if (value := request.args.get(name))}
+    return kept if kept.get("model") in {None, *models_asked(None)} else kept | {"model": ""}
 
 
 def cells_of(row: Behind, query: Query) -> dict[str, Cell]:

@@ -11,7 +11,6 @@ from tests.facts import SITE_ID
 from tests.properties.test_engines import ARRIVALS, CURRENCIES, DAYS, QUERIES, add_conversion, stored, unhurried, worlds
 from tests.spec.test_source import Site
 from tracker.attribution.credit import MICRO
-from tracker.attribution.models import MODELS
 from tracker.attribution.policy import ChannelRule, Measured, Policy
 from tracker.attribution.standing import Standing
 from tracker.clock import to_ms
@@ -20,7 +19,7 @@ from tracker.reports.crediting import NOBODY, Credits, credit
 from tracker.reports.engines.memory import Facts, PathRow, Touchpoint
 from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.exchange import Exchange
-from tracker.reports.explain import Explanation, explain_conversion, explain_deal
+from tracker.reports.explain import Explanation, explain_conversion, explain_deal, models_asked
 from tracker.reports.query import Query
 from tracker.reports.scans import Entry
 from tracker.reports.source import scope_of
@@ -116,7 +115,7 @@ def all_credits(tx: Tx, query: Query) -> Credits:
     facts=deals(),
     query=QUERIES,
     policy=POLICIES,
-    models=st.lists(st.sampled_from(list(MODELS)), min_size=2, max_size=2, unique=True),
+    models=st.lists(st.sampled_from(list(models_asked(None))), min_size=2, max_size=2, unique=True),
 )
 def test_the_explanation_gives_each_touch_what_the_report_gives_it(
     store: Store, facts: Facts, query: Query, policy: Policy, models: list[Model]
@@ -148,7 +147,7 @@ def test_every_models_parts_add_up_to_the_ledger_and_to_one(
     with stored(store, facts) as tx:
         for one in facts.conversions:
             found = explain_conversion(
-                tx, Site(SITE_ID), one.conversion_id, replace(query, policy=policy), list(MODELS)
+                tx, Site(SITE_ID), one.conversion_id, replace(query, policy=policy), list(models_asked(None))
             )
             for judged in found.models:
                 parts = [*(verdict.part for verdict in judged.verdicts), judged.nobody]

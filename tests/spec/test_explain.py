@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from tests.facts import table
 from tests.tea import tea_house
 from tests.world import World
-from tracker.attribution.models import MODELS
+from tracker.reports.explain import models_asked
 
 PAGE = (Path(__file__).parents[2] / "docs/explain.md").read_text(encoding="utf-8")
 ROWS = table(PAGE, "One deal, done again by hand")
@@ -21,7 +21,7 @@ def test_the_table_on_the_page_is_what_the_api_explains(store: Engine) -> None:
     fitted = {one["model"]: one for one in found["models"] if one["refusal"] is None}
     shown = {row["model"].strip("`"): [row[name] for name in PATH] for row in ROWS}
     assert {name: [touch["amount"] for touch in one["touches"]] for name, one in fitted.items()} == shown
-    assert {one["model"] for one in found["models"]} == set(MODELS)
+    assert {one["model"] for one in found["models"]} == set(models_asked(None))
 
 
 def test_the_refund_is_what_the_sum_over_the_whole_amount_gave_less_this_one(store: Engine) -> None:
