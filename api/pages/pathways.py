@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
+from api.pages.deal import CREDITED_BY
 from api.pages.frame import Note, Page, address, kept_arguments, site_seen
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, count, money, period_of, ratio
@@ -21,12 +22,11 @@ from tracker.clock import local_day
 from tracker.db.store import Tx, reading
 from tracker.errors import NotFound
 from tracker.reports.catalogue import NOTES
-from tracker.reports.engines.sql import SqlEngine
+from tracker.reports.keeping import engine_of
 from tracker.reports.pathrows import WHICH, PathBehind, PathRows, conversions_behind, parse_which
 from tracker.reports.pathshown import path_key, to_csv
 from tracker.reports.pathtables import Group, Move, Place, Role, Spread, Stop
 from tracker.reports.pathways import BASES, KINDS, PARAMETERS, Asked, PathReport, ask_paths, path_report
-from tracker.reports.people import person_on
 from tracker.vocabulary import Dimension
 
 PAGE_ROWS = 50
@@ -109,12 +109,12 @@ class ShownQuery:
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """A conversion behind a figure. `person`: the contact's page, for a deal that of a person on it."""
+    """A conversion behind a figure. `href`: what explains it, the deal's page or the lead's; None: nothing can."""
 
     at: datetime
     name: str
     reference: str
-    person: str | None
+    href: str | None
     steps: tuple[ShownStep, ...]
     touches: str
     days: str
@@ -140,7 +140,7 @@ def pathways() -> ResponseReturnValue:
     now = here().now()
     with reading(here().engine) as tx:
         word, question = asked(tx, site, local_day(now, site.timezone))
-        report = path_report(SqlEngine(tx), question, now)
+        report = path_report(engine_of(tx), question, now)
     return render_template(
         "pathways.html",
         report=report,
@@ -167,7 +167,7 @@ def pathways_file() -> ResponseReturnValue:
     now = here().now()
     with reading(here().engine) as tx:
         _, question = asked(tx, site, local_day(now, site.timezone))
-        report = path_report(SqlEngine(tx), question, now)
+        report = path_report(engine_of(tx), question, now)
     name = f"paths-{question.query.from_day}-{question.query.to_day}.csv"
     answer = Response(to_csv(report), mimetype="text/csv")
     answer.headers["Content-Disposition"] = f"attachment; filename={name}"
@@ -185,7 +185,6 @@ def pathways_rows() -> ResponseReturnValue:
         word, question = asked(tx, site, local_day(here().now(), site.timezone))
         which = parse_which(request.args)
         found = conversions_behind(tx, question, which, request.args.get("cursor") or None, PAGE_ROWS)
-        people = person_on(tx, [one.deal_id for one in found.rows if one.deal_id])
     currency = question.query.currency
     return render_template(
         "pathways_rows.html",
@@ -193,7 +192,7 @@ def pathways_rows() -> ResponseReturnValue:
         which=which,
         figure=count(found.n),
         revenue=None if found.revenue_minor is None else money(found.revenue_minor, currency or ""),
-        rows=[row_of(one, people, currency) for one in found.rows],
+        rows=[row_of(one, currency) for one in found.rows],
         page=page_of(found),
         back_href=address(url_for("pages.pathways"), kept_arguments(*WHICH)),
     )
@@ -364,15 +363,18 @@ def notes_of(report: PathReport) -> list[Note]:
     return found
 
 
-def row_of(one: PathBehind, people: dict[str, str], currency: str | None) -> ShownRow:
+def row_of(one: PathBehind, currency: str | None) -> ShownRow:
     """A conversion in the reader's language."""
-    person = one.contact.contact_id if one.contact else people.get(one.deal_id or "")
+    kept = {name: value for name, value in kept_arguments().items() if name in CREDITED_BY}
+    href = url_for("pages.conversion", conversion_id=one.conversion_id) if not one.deal_id else None
+    if one.reference:
+        href = url_for("pages.deal", reference=one.reference)
     name = (one.contact.name or one.contact.email or one.contact.contact_id[:8]) if one.contact else one.name
     return ShownRow(
         at=one.occurred_at,
         name=name or one.reference or NOTHING,
         reference=one.reference or "",
-        person=url_for("pages.contact", contact_id=person) if person else None,
+        href=address(href, kept) if href else None,
         steps=steps_of(one.values),
         touches=count(one.n_touches),
         days=number(one.days),

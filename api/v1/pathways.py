@@ -14,7 +14,7 @@ from tracker.clock import format_instant, local_day
 from tracker.db.store import reading
 from tracker.errors import Invalid
 from tracker.money import plain
-from tracker.reports.engines.sql import SqlEngine
+from tracker.reports.keeping import engine_of
 from tracker.reports.pathrows import WHICH, PathBehind, conversions_behind, parse_which
 from tracker.reports.pathshown import MOST_TOLD, to_csv, to_json
 from tracker.reports.pathways import ask_paths, path_report
@@ -197,7 +197,7 @@ def get_path_report(args: PathReportArgs) -> Paths | Response:
     asked = {name: value for name, value in request.args.items() if name not in {"site", "format"}}
     with reading(context.engine) as tx:
         question = ask_paths(tx, asked, site, local_day(now, site.timezone))
-        report = path_report(SqlEngine(tx), question, now)
+        report = path_report(engine_of(tx), question, now)
     if args.format == "csv":
         name = f"paths-{question.query.from_day}-{question.query.to_day}.csv"
         answer = Response(to_csv(report), mimetype="text/csv")

@@ -87,6 +87,12 @@ def test_the_page_tells_the_tables_and_every_count_leads_to_its_conversions(clie
         ["ref D3", "Paid search Email", "2"],
         ["ref D1", "Paid search Email", "3"],
     ]
+    (deal,) = re.findall(r'href="(/deals/[^"]+)"[^>]*><bdi[^>]*>ref D3<', rows)
+    assert "ref D3" in client.get(html.unescape(deal)).text
+    lead = client.get("/reports/paths/rows?kind=lead&from=2026-04-01&to=2026-04-30&scope=contact").text
+    (explained,) = re.findall(r'href="(/conversions/[^"]+)"', lead)
+    assert html.unescape(explained).endswith("?scope=contact")
+    assert client.get(html.unescape(explained)).status_code == 200
     japanese = client.get(f"/reports/paths?{WON}&lang=ja").text
     assert "経路分析" in japanese
     assert "Frequent paths" not in japanese

@@ -17,7 +17,7 @@ from tracker.attribution.touches import DAY_MS, NEVER_MS, Ints
 from tracker.clock import from_ms
 from tracker.db.store import Tx
 from tracker.errors import Invalid
-from tracker.reports.engines.sql import SqlEngine
+from tracker.reports.keeping import engine_of
 from tracker.reports.pathshown import path_key
 from tracker.reports.pathtables import DAY_BANDS, TOUCH_BANDS, Steps, path_bytes, values_in
 from tracker.reports.pathways import Asked, Trodden, shown_steps, tread
@@ -136,7 +136,7 @@ def conversions_behind(tx: Tx, asked: Asked, which: Which, cursor: str | None = 
     if not 1 <= limit <= MOST_ROWS:
         raise Invalid(f"{limit} rows; ask for 1 to {MOST_ROWS}", field="limit")
     after = parse_cursor(cursor)
-    trodden = tread(SqlEngine(tx), asked)
+    trodden = tread(engine_of(tx), asked)
     steps = shown_steps(trodden, asked)
     times = chosen(trodden, steps, which)
     amounts, counted = trodden.amounts, times * trodden.counted
