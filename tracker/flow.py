@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 
 from tracker.access.sites import Site, settle_currency, site_by_id
 from tracker.attribution.attribute import attribute, deals_of, with_siblings
+from tracker.attribution.recredited import day_mark, tell
 from tracker.calls.arrival import arrival_of
 from tracker.calls.record import Settled, Told, keep, keep_anew, settle, told_of
 from tracker.clock import parse_instant
@@ -99,6 +100,7 @@ def follow(tx: Tx, seqs: Sequence[int], ahead: Ahead, *, credit: bool) -> None:
         touched = people_named(tx, site, own)
         settled = calls_told(tx, site, own)
         if credit:
+            tell(tx, site_id, [day_mark(day) for owner, day in folded.days if owner == site_id])
             attribute(tx, site_id, site.timezone, touched | settled.people, call_ids=settled.strangers)
 
 

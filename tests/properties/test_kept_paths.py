@@ -14,12 +14,13 @@ from hypothesis import strategies as st
 from sqlalchemy import Engine as Store
 from sqlalchemy import delete, insert
 
-from tests.facts import SITE_ID, conversion_row, path_row, store_facts
+from tests.facts import SITE_ID, conversion_row, path_row, store_facts, touch_row
 from tests.properties.test_engines import DAYS, MOMENTS, QUERIES, worlds
 from tracker.attribution.credit import Weighted, share
-from tracker.attribution.recredited import forget_marks, tell, tell_all
+from tracker.attribution.policy import ChannelRule
+from tracker.attribution.recredited import day_mark, forget_marks, tell, tell_all
 from tracker.clock import to_ms
-from tracker.db.schema import conversions, deal_entries, deals, metadata, paths, recredited
+from tracker.db.schema import conversions, deal_entries, deals, metadata, paths, recredited, touchpoints, visitors
 from tracker.db.store import Tx, begin, reading
 from tracker.money import split
 from tracker.reports.columns import Scan
@@ -27,7 +28,8 @@ from tracker.reports.engines.memory import Arrival, Facts, PathRow, Touchpoint
 from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.keeping import HeldEngine, Keeper, engine_of, keep_paths
 from tracker.reports.packed import Ambiguous, Finder, Ids, Packer
-from tracker.reports.scans import Conversion, Entry, Scope
+from tracker.reports.query import Query
+from tracker.reports.scans import DAY, MONTH, WHOLE, Conversion, Entry, Scope
 from tracker.reports.source import Source
 from tracker.vocabulary import Basis, ConversionKind, Dimension, EntryKind
 
@@ -70,16 +72,24 @@ def emptied(store: Store) -> None:
 
 
 @unhurried
-@given(facts=worlds(), query=QUERIES)
-def test_kept_paths_give_the_scans_and_reports_of_the_tables(store: Store, facts: Facts, query: Any) -> None:
+@given(
+    facts=worlds(),
+    query=QUERIES,
+    bucket=st.sampled_from([WHOLE, MONTH, DAY]),
+    rules=st.sampled_from([(), (ChannelRule({"source": "a"}, "referral"), ChannelRule({"term": "crm"}, ""))]),
+)
+def test_kept_paths_give_the_scans_and_reports_of_the_tables(
+    store: Store, facts: Facts, query: Query, bucket: int, rules: tuple[ChannelRule, ...]
+) -> None:
     emptied(store)
     with begin(store) as tx:
         store_facts(tx, facts)
-    scope = Scope(SITE_ID, query.basis, query.from_day, query.to_day, query.by)
+    scope = Scope(SITE_ID, query.basis, query.from_day, query.to_day, query.by, bucket, rules)
     now = to_datetime("2026-11-01")
     with reading(store) as tx:
         kept, tables = HeldEngine(tx, Keeper(64)), SqlEngine(tx)
         assert plain(kept.scan(scope)) == plain(tables.scan(scope))
+        assert kept.visits(scope) == tables.visits(scope)
         assert Source(kept, query).table(now) == Source(tables, query).table(now)
         assert Source(kept, query).series("revenue") == Source(tables, query).series("revenue")
         assert Source(kept, query).series("new_leads") == Source(tables, query).series("new_leads")
@@ -125,6 +135,7 @@ REWRITES = st.builds(
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("write"), st.integers(0, 1), REWRITES),
+        st.tuples(st.just("visit"), st.integers(0, 1), DAYS, st.lists(ARRIVALS, max_size=3)),
         st.tuples(st.just("commit"), st.integers(0, 1), st.booleans()),
         st.tuples(st.just("look"), st.booleans()),
         st.tuples(st.just("begin to look")),
@@ -180,13 +191,29 @@ class Stage:
         others = {number for other, (*_, numbers) in self.writers.items() if other != who for number in numbers}
         if one.number in others or (self.store.dialect.name == "sqlite" and self.writers.keys() - {who}):
             return  # it would wait
+        tx, _, numbers = self.writing(who)
+        numbers.add(one.number)
+        rewrite(tx, one)
+
+    def writing(self, who: int) -> tuple[Tx, ExitStack, set[int]]:
+        """A writer's transaction, begun if need be, and the conversions that it wrote."""
         if who not in self.writers:
             stack = ExitStack()
             self.writers[who] = (stack.enter_context(self.store.connect()), stack, set())
             stack.enter_context(self.writers[who][0].begin())
-        tx, _, numbers = self.writers[who]
-        numbers.add(one.number)
-        rewrite(tx, one)
+        return self.writers[who]
+
+    def visit(self, who: int, day: str, arrivals: list[Arrival]) -> None:
+        """The visits of a day are others: those of each writer its own."""
+        if self.store.dialect.name == "sqlite" and self.writers.keys() - {who}:
+            return
+        tx, *_ = self.writing(who)
+        tx.execute(delete(touchpoints).where(touchpoints.c.day == day, touchpoints.c.hit_id == str(who)))
+        at = to_ms(to_datetime(day))
+        for i, arrival in enumerate(arrivals):
+            row = touch_row(Touchpoint(f"{who} {day} {i}", "visit", 1 + i % 2, at, day, arrival, str(i)))
+            tx.execute(insert(touchpoints), [{**row, "hit_id": str(who)}])
+        tell(tx, SITE_ID, [day_mark(day)])
 
     def commit(self, who: int, is_kept: bool) -> None:
         if who in self.writers:
@@ -212,7 +239,9 @@ class Stage:
                 self.compare(tx)
 
     def compare(self, tx: Tx) -> None:
-        assert plain(HeldEngine(tx, self.keeper).scan(EVER)) == plain(SqlEngine(tx).scan(EVER))
+        kept, tables = HeldEngine(tx, self.keeper), SqlEngine(tx)
+        assert plain(kept.scan(EVER)) == plain(tables.scan(EVER))
+        assert kept.visits(EVER) == tables.visits(EVER)
 
     def close(self) -> None:
         self.staying.close()
@@ -226,6 +255,7 @@ def staged(store: Store) -> Iterator[Stage]:
     facts = Facts()
     with begin(store) as tx:
         store_facts(tx, facts)
+        tx.execute(insert(visitors), [{"visitor_no": n, "site_id": SITE_ID, "visitor_id": str(n)} for n in (1, 2)])
         when = to_datetime("2026-11-01")
         tx.execute(insert(deals), [
             {"deal_id": f"deal {n}", "site_id": SITE_ID, "reference": f"{n}", "status": "won", "type": "new",
@@ -250,6 +280,8 @@ def test_whatever_is_written_and_whenever_it_is_committed_kept_paths_are_what_ea
             match name:
                 case "write":
                     stage.write(*given_)
+                case "visit":
+                    stage.visit(*given_)
                 case "commit":
                     stage.commit(*given_)
                 case "look":

@@ -1,4 +1,5 @@
-"""Recredited: which conversions were credited anew, for readers that keep paths in memory.
+"""Recredited: which conversions were credited anew, and which days' visits are others, for readers that keep them in
+memory.
 
 A mark is written in the transaction that wrote the conversion. What a reader has seen is what its transaction's
 snapshot shows, so a write that began before and commits after it is never missed: docs/adr/0033.
@@ -16,6 +17,8 @@ from tracker.db.writes import insert_once, is_postgresql
 
 # The mark that says: everything of the site.
 EVERYTHING = ""
+# What the mark of a day begins with, whose visits came or went.
+DAY = "day "
 # Marks kept of a site; whoever has seen none of these reads everything anew, which is as quick by then.
 MOST_MARKS = 100_000
 
@@ -76,6 +79,11 @@ def tell_all(tx: Tx, site_id: int) -> None:
     mark(tx, site_id, revision, [EVERYTHING])
 
 
+def day_mark(day: str) -> str:
+    """The mark of a day's visits, beside those of conversions."""
+    return DAY + day
+
+
 def mark(tx: Tx, site_id: int, revision: int, ids: Iterable[str]) -> None:
     """Put marks that may be there."""
     rows = [{"site_id": site_id, "revision": revision, "conversion_id": one} for one in ids]
@@ -83,7 +91,7 @@ def mark(tx: Tx, site_id: int, revision: int, ids: Iterable[str]) -> None:
 
 
 def told_since(tx: Tx, site_id: int, before: Seen, now: Seen) -> set[tuple[str, int]]:
-    """The conversions that were marked since a reader saw `before`, and the writes; EVERYTHING: all of the site.
+    """What was marked since a reader saw `before`, each with its write: conversions, days, EVERYTHING of the site.
 
     now  what this transaction sees. A mark from beyond it is of another life of the database, before a restore
     """

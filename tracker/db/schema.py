@@ -577,5 +577,6 @@ recredited = Table(
     metadata,
     Column("site_id", Integer, primary_key=True),
     Column("revision", BigInteger, primary_key=True),  # PostgreSQL: the transaction's number; SQLite: a running one
-    Column("conversion_id", Text, primary_key=True),  # empty: everything of the site was derived anew
+    # "day 2026-04-01": its visits are others. Empty: everything of the site was derived anew.
+    Column("conversion_id", Text, primary_key=True),
 )

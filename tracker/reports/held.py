@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from msgspec.json import decode
 from numpy.typing import NDArray
 
 from tracker.attribution.touches import Bools, Ints
-from tracker.db.columns import FLAT
 from tracker.db.store import Tx
 from tracker.reports.columns import KINDS, NOBODY, WON, Conversions, Entries, Scan, Walks, within
+from tracker.reports.heldvisits import HeldVisits, VisitView
+from tracker.reports.heldwords import Words
 from tracker.reports.loading import CONVERSIONS, ENTRIES, PATHS, Read, read_all, read_some
 from tracker.reports.packed import Finder, Grown, Ids, Packed, Packer
 from tracker.reports.scans import Scope
@@ -45,58 +45,10 @@ OF_ENTRY = {
     "amounts": np.int64,
     "days": np.int32,
 }
-# For how many choices of columns the combinations are kept.
-MOST_ASKED = 8
+# Everything is read again rather than keep, or read one by one, more than one in so many, and some.
+MOST_DEAD, SPARE = 4, 1_000
 # About what a conversion and a touch take, to tell beforehand.
 CONVERSION_BYTES, TOUCH_BYTES = 130, 28
-
-
-class Words:
-    """The different combinations of flat words on touches, and the different words, each with a number.
-
-    Many threads may read while one adds: a combination is there only when its words are.
-    """
-
-    def __init__(self) -> None:
-        self._of_text: dict[str, int] = {}
-        self._of_word: list[dict[str, int]] = [{} for _ in FLAT]
-        self._table = Grown(np.zeros((0, len(FLAT)), dtype=np.int32))
-        self._asked: dict[tuple[str, ...], tuple[Column, list[tuple[str, ...]]]] = {}
-
-    def number(self, texts: Sequence[str]) -> Column:
-        """The number of each combination (a JSON list of words)."""
-        known, rows = self._of_text, []
-        for text in dict.fromkeys(texts):
-            if text not in known:
-                known[text] = len(known)
-                words: list[str] = decode(text)
-                rows.append([of.setdefault(word, len(of)) for of, word in zip(self._of_word, words, strict=True)])
-        if rows:
-            self._table.put(np.array(rows, dtype=np.int32))
-        return np.array([known[text] for text in texts], dtype=np.int32)
-
-    def only(self, names: tuple[str, ...]) -> tuple[Column, list[tuple[str, ...]]]:
-        """Per combination the number of what it has in these columns; and what each number stands for."""
-        table = self._table.now
-        asked = self._asked.get(names)
-        if asked is not None and len(asked[0]) == len(table):
-            return asked
-        places = [FLAT.index(name) for name in names]
-        listed = [list(self._of_word[place]) for place in places]
-        codes = np.zeros(len(table), dtype=np.int64)
-        for place, own in zip(places, listed, strict=True):
-            _, codes = np.unique(codes * max(1, len(own)) + table[:, place], return_inverse=True)
-        _, firsts = np.unique(codes, return_index=True)
-        cells = [
-            [own[word] for word in table[firsts, place].tolist()] for own, place in zip(listed, places, strict=True)
-        ]
-        self._asked = {**dict(list(self._asked.items())[-MOST_ASKED:]), names: (codes, list(zip(*cells, strict=True)))}
-        return self._asked[names]
-
-    @property
-    def nbytes(self) -> int:
-        """About what they take in memory."""
-        return 400 * len(self._of_text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +72,7 @@ class View:
     of_conversion: dict[str, Column]
     of_touch: dict[str, Column]
     of_entry: dict[str, Column]
+    visits: VisitView
 
     def scan(self, scope: Scope) -> Scan:
         """What is credited in a scope."""
@@ -202,7 +155,7 @@ class Held:
 
     def __init__(self, tx: Tx, site_id: int) -> None:
         """Read everything of a site; raises Ambiguous."""
-        self._packer, self._words = Packer(), Words()
+        self._packer, self._words, self._site_id = Packer(), Words(), site_id
         self._kinds: dict[str, int] = {}
         self._codes: dict[str, int] = {}
         self._deals = Finder(self._packer.pack([]))
@@ -224,22 +177,23 @@ class Held:
         order = np.lexsort((entries["positions"], entries["deals"]))
         self._of_entry = {name: Grown(column[order]) for name, column in entries.items()}
         self._entries_alive = np.ones(len(order), dtype=np.bool_)
+        self._visits = HeldVisits(tx, site_id)
 
-    @property
-    def n_rows(self) -> int:
-        """Conversions that are held, those that hold no more among them."""
-        return len(self._alive)
-
-    @property
-    def n_dead(self) -> int:
-        """Those that hold no more."""
-        return int(np.count_nonzero(~self._alive))
+    def is_worn(self, n_more: int) -> bool:
+        """Whether so much holds no more, with this many conversions more, that all should be read again."""
+        return int(np.count_nonzero(~self._alive)) + n_more > len(self._alive) // MOST_DEAD + SPARE
 
     @property
     def nbytes(self) -> int:
         """About what it takes in memory."""
         columns = [*self._own.values(), *self._of_touch.values(), *self._of_entry.values(), self._offsets]
-        return sum(one.nbytes for one in columns) + self._words.nbytes + self._finder.nbytes + self._deals.nbytes
+        return (
+            sum(one.nbytes for one in columns)
+            + self._words.nbytes
+            + self._finder.nbytes
+            + self._deals.nbytes
+            + self._visits.nbytes
+        )
 
     def view(self) -> View:
         """The columns as they are now."""
@@ -257,16 +211,21 @@ class Held:
             {name: column.now for name, column in self._own.items()},
             {name: column.now for name, column in self._of_touch.items()},
             {name: column.now for name, column in self._of_entry.items()},
+            self._visits.view(),
         )
 
-    def read_again(self, tx: Tx, conversion_ids: Iterable[str]) -> None:
-        """Bring these conversions, their paths and their deals' ledgers up to date; raises Ambiguous."""
+    def read_again(self, tx: Tx, conversion_ids: Iterable[str], days: Iterable[str] = ()) -> None:
+        """Bring these conversions, their paths, their deals' ledgers and the visits of these days up to date.
+
+        raises  Ambiguous
+        """
         listed = sorted(conversion_ids)
+        self._visits.read_again(tx, sorted(days))
         if not listed:
             return
         before = self._finder.find(self._packer.pack(listed))
         before = before[before >= 0]
-        found = [self._rows(read) for read in read_some(tx, CONVERSIONS, listed)]
+        found = [self._rows(read) for read in read_some(tx, CONVERSIONS, listed, self._site_id)]
         ids, deals, own = merged(found, OF_CONVERSION)
         own["deals"] = self._deal_numbers(deals)
         moved = np.unique(np.concatenate((own["deals"], self._own["deals"].now[before])))
@@ -275,7 +234,7 @@ class Held:
         alive[before] = False
         self._finder.put(ids)
         parts = []
-        for read in read_some(tx, PATHS, listed):
+        for read in read_some(tx, PATHS, listed, self._site_id):
             owners = self._finder.find(self._packer.pack(read.texts[0]))
             parts.append((owners - first, *self._touches(read)))
         offsets, touches = in_order(parts, len(ids))
@@ -293,7 +252,7 @@ class Held:
         if not len(deals):
             return
         texts = [self._packer.text(one) for one in self._deals.ids[deals]]
-        entries = stacked([self._entries(read) for read in read_some(tx, ENTRIES, texts)], OF_ENTRY)
+        entries = stacked([self._entries(read) for read in read_some(tx, ENTRIES, texts, self._site_id)], OF_ENTRY)
         order = np.lexsort((entries["positions"], entries["deals"]))
         alive = self._entries_alive & ~np.isin(self._of_entry["deals"].now, deals)
         for name, column in entries.items():

@@ -12,18 +12,18 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Engine as Store
 from sqlalchemy import func, select
 
-from tracker.attribution.recredited import EVERYTHING, Seen, seen, told_since
-from tracker.db.schema import conversions, paths
+from tracker.attribution.recredited import DAY, EVERYTHING, Seen, seen, told_since
+from tracker.db.schema import conversions, paths, touchpoints
 from tracker.db.store import Tx
-from tracker.reports.columns import Scan, scan_of
+from tracker.reports.columns import Scan
 from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.held import CONVERSION_BYTES, TOUCH_BYTES, Held, View
+from tracker.reports.heldvisits import VISIT_BYTES
 from tracker.reports.packed import Ambiguous
-from tracker.reports.scans import Engine, Scope
+from tracker.reports.scans import Engine, Scope, VisitCounts
+from tracker.vocabulary import Basis
 
 MIB = 1 << 20
-# Read everything again rather than this part of the conversions one by one.
-MOST_AGAIN = 4
 # So many writes are remembered, for transactions that are older than what is kept.
 MOST_APPLIED = 10_000
 KEEPERS: WeakKeyDictionary[Store, "Keeper"] = WeakKeyDictionary()
@@ -96,10 +96,10 @@ class Keeper:
             if not now.covers(kept.up_to):
                 return kept
             told = told_since(tx, site_id, kept.up_to, now)
-            ids = {conversion_id for conversion_id, _ in told}
-            is_much = kept.held.n_dead + len(ids) > kept.held.n_rows // MOST_AGAIN + 1_000
-            if EVERYTHING not in ids and not is_much:
-                kept.held.read_again(tx, ids)
+            days = {what.removeprefix(DAY) for what, _ in told if what.startswith(DAY)}
+            ids = {what for what, _ in told if not what.startswith(DAY)}
+            if EVERYTHING not in ids and not kept.held.is_worn(len(ids)):
+                kept.held.read_again(tx, ids, days)
                 kept.up_to = now
                 kept.applied |= {revision for _, revision in told}
                 if len(kept.applied) > MOST_APPLIED:
@@ -111,11 +111,11 @@ class Keeper:
 
     def _is_too_much(self, tx: Tx, site_id: int) -> bool:
         """Whether a site alone would take more than there is."""
-        n_conversions, n_touches = (
-            tx.execute(select(func.count()).select_from(table).where(table.c.site_id == site_id)).scalar_one()
-            for table in (conversions, paths)
-        )
-        return bool(n_conversions * CONVERSION_BYTES + n_touches * TOUCH_BYTES > self._most)
+        size = 0
+        for table, row_bytes in ((conversions, CONVERSION_BYTES), (paths, TOUCH_BYTES), (touchpoints, VISIT_BYTES)):
+            query = select(func.count()).select_from(table).where(table.c.site_id == site_id)
+            size += row_bytes * tx.execute(query).scalar_one()
+        return size > self._most
 
     def _make_room(self) -> None:
         """Let go of sites, the one longest not asked for first, until the rest has room."""
@@ -138,12 +138,17 @@ class HeldEngine(SqlEngine):
         super().__init__(tx)
         self._keeper = keeper
 
+    def visits(self, scope: Scope) -> VisitCounts:
+        """See reports/scans.py; those of a lead cohort are found through people, in the tables."""
+        view = None if scope.basis is Basis.LEAD_COHORT else self._keeper.view(self.tx, scope.site_id)
+        return super().visits(scope) if view is None else view.visits.counts(scope)
+
     def scan(self, scope: Scope) -> Scan:
         """See reports/scans.py."""
         view = self._keeper.view(self.tx, scope.site_id)
         if view is not None:
             return view.scan(scope)
-        return scan_of(scope, self.conversions(scope), self.touches(scope), self.entries(scope))
+        return super().scan(scope)
 
 
 def keep_paths(store: Store, most_mb: int) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import Column, ColumnElement, Table, literal_column, select
+from sqlalchemy import Column, ColumnElement, Table, literal_column, select, text
 
 from tracker.attribution.touches import NEVER_MS, Ints
 from tracker.db.columns import FLAT
-from tracker.db.schema import conversions, deal_entries, paths
+from tracker.db.schema import conversions, deal_entries, paths, touchpoints
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, is_postgresql
+from tracker.vocabulary import TouchKind
 
 # Rows of SQLite read with one statement; of PostgreSQL cut at a time.
 MOST = 5_000
@@ -27,13 +28,15 @@ MOST = 5_000
 class Wanted:
     """What is read of a table: texts first, then whole numbers.
 
-    key  the column that some rows are found by
+    key    the column that some rows are found by
+    where  which rows: SQL
     """
 
     table: Table
     key: Column[Any]
     texts: tuple[str, ...]
     numbers: tuple[str, ...]
+    where: str = "true"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +89,28 @@ ENTRIES = Wanted(
     ("deal_id", "kind", "currency"),
     ("position", "amount_minor", as_number("day")),
 )
+VISITS = Wanted(
+    touchpoints,
+    touchpoints.c.day,
+    (WORDS, "rules_version"),
+    ("visitor_no", as_number("day")),
+    f"kind = '{TouchKind.VISIT.value}' AND visitor_no IS NOT NULL",
+)
 
 
 def cells_of(tx: Tx, wanted: Wanted) -> list[str]:
     """The expressions that are read, the numbers as one text."""
     listed = ", ".join(FLAT)
     words = f"CAST(json_build_array({listed}) AS TEXT)" if is_postgresql(tx) else f"json_array({listed})"
-    return [*(words if text == WORDS else text for text in wanted.texts), " || ' ' || ".join(wanted.numbers)]
+    return [*(words if cell == WORDS else cell for cell in wanted.texts), " || ' ' || ".join(wanted.numbers)]
 
 
 def read_all(tx: Tx, wanted: Wanted, site_id: int) -> Iterator[Read]:
     """All rows of a site, some thousand at a time, in any order."""
     texts = copied(tx, wanted, site_id) if is_postgresql(tx) else joined(tx, wanted, site_id)
     n = len(wanted.texts) + 1
-    for text in texts:
-        cells = text.replace("\n", "\t").split("\t")
+    for one in texts:
+        cells = one.replace("\n", "\t").split("\t")
         yield read_of(wanted, [cells[i::n] for i in range(n)])
 
 
@@ -111,17 +121,18 @@ def joined(tx: Tx, wanted: Wanted, site_id: int) -> Iterator[str]:
     first, last = tx.exec_driver_sql(f"SELECT min(rowid), max(rowid) FROM {name}").one()  # noqa: S608 - our own name
     statement = (
         f"SELECT group_concat({cells}, char(10)) FROM {name}"  # noqa: S608 - our own columns
-        " WHERE rowid BETWEEN ? AND ? AND +site_id = ?"
+        f" WHERE rowid BETWEEN ? AND ? AND +site_id = ? AND {wanted.where}"
     )
     for start in range(first or 0, (last or -1) + 1, MOST):
-        text = tx.exec_driver_sql(statement, (start, start + MOST - 1, site_id)).scalar()
-        if text:
-            yield text
+        found = tx.exec_driver_sql(statement, (start, start + MOST - 1, site_id)).scalar()
+        if found:
+            yield found
 
 
 def copied(tx: Tx, wanted: Wanted, site_id: int) -> Iterator[str]:
     """PostgreSQL: COPY, which writes a backslash twice."""
-    query = f"SELECT {', '.join(cells_of(tx, wanted))} FROM {wanted.table.name} WHERE site_id = {site_id:d}"  # noqa: S608
+    query = f"SELECT {', '.join(cells_of(tx, wanted))} FROM {wanted.table.name}"  # noqa: S608 - our own columns
+    query += f" WHERE site_id = {site_id:d} AND {wanted.where}"
     driver: Any = tx.connection.driver_connection
     with driver.cursor() as cursor, cursor.copy(f"COPY ({query}) TO STDOUT") as copy:
         rows: list[bytes] = []
@@ -134,10 +145,10 @@ def copied(tx: Tx, wanted: Wanted, site_id: int) -> Iterator[str]:
             yield b"".join(rows)[:-1].decode().replace("\\\\", "\\")
 
 
-def read_some(tx: Tx, wanted: Wanted, keys: Sequence[str]) -> Iterator[Read]:
-    """The rows with these keys."""
+def read_some(tx: Tx, wanted: Wanted, keys: Sequence[str], site_id: int) -> Iterator[Read]:
+    """A site's rows with these keys."""
     cells: list[ColumnElement[Any]] = [literal_column(cell) for cell in cells_of(tx, wanted)]
-    query = select(*cells).select_from(wanted.table)
+    query = select(*cells).select_from(wanted.table).where(wanted.table.c.site_id == site_id, text(wanted.where))
     for some in chunks(keys):
         if rows := tx.execute(query.where(wanted.key.in_(some))).all():
             yield read_of(wanted, list(zip(*rows, strict=True)))

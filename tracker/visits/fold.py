@@ -22,7 +22,7 @@ from tracker.checkhit import CHECK, is_check
 from tracker.clock import MILLISECOND, from_ms, local_day
 from tracker.db.schema import hits, touchpoints, visit_hits, visits
 from tracker.db.store import Tx
-from tracker.db.writes import GIVEN, as_one, drop, each_found, listed_rows, put, raw, read
+from tracker.db.writes import GIVEN, among, as_one, drop, each_found, listed_rows, put, raw, read
 from tracker.ids import derive
 from tracker.urls import EXCLUDED_REFERRERS, Arrival, read_arrival
 from tracker.visits.agents import Agent, agents_of, read_agent
@@ -103,11 +103,13 @@ class Folded:
     hits      those folded, in (occurred_at, hit_id) order
     crawlers  the seqs of those that a crawler sent: its forms name nobody
     moved     visitor numbers of whom a visit began or is no more; the others' touchpoints are what they were
+    days      (site, day) of the touchpoints that came or went
     """
 
     hits: tuple[FoldedHit, ...]
     crawlers: frozenset[int]
     moved: frozenset[int]
+    days: frozenset[tuple[int, str]] = frozenset()
 
 
 def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: Ahead = NOTHING_AHEAD) -> Folded:
@@ -126,7 +128,7 @@ def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: 
     stand = standing(tx, sites, by_visitor, new_visitors)
     seen = [*leaves, *(hit for own in stand.values() for hit in own.hits)]
     agents = agents_of(tx, {hit.user_agent or "" for hit in seen}, ahead.agents)
-    moved = fold_visitors(tx, sites, stand, agents)
+    moved, days = fold_visitors(tx, sites, stand, agents)
     note(tx, [hit for hit in leaves if bot_of(hit, agents[hit.user_agent or ""]) is None])
     # By each hit's own word, so that it depends on no other.
     suspect = {text for text, agent in agents.items() if agent.bot is not None}
@@ -137,7 +139,7 @@ def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: 
         if is_check(hit.url, hit.at_ms)
         or ((text := hit.user_agent or "") in suspect and bot_of(hit, agents[text]) is not None)
     )
-    return Folded(tuple(sorted(found, key=in_order)), crawlers, moved)
+    return Folded(tuple(sorted(found, key=in_order)), crawlers, moved, days)
 
 
 def is_on_the_web(hit: FoldedHit) -> bool:
@@ -152,8 +154,10 @@ def in_order(hit: FoldedHit) -> tuple[int, str]:
 
 def fold_visitors(
     tx: Tx, sites: Callable[[int], SiteRules], stand: Mapping[int, Standing], agents: Mapping[str, Agent]
-) -> frozenset[int]:
-    """Cut the visits of these visitors anew where new hits touch them; return whose touchpoints came or went."""
+) -> tuple[frozenset[int], frozenset[tuple[int, str]]]:
+    """Cut the visits of these visitors anew where new hits touch them; return whose touchpoints came or went, and
+    the (site, day) of each.
+    """
     visit_rows: list[tuple[Any, ...]] = []
     touch_rows: list[tuple[Any, ...]] = []
     hit_rows: list[tuple[Any, ...]] = []
@@ -180,12 +184,22 @@ def fold_visitors(
         if stood:
             moved.add(visitor_no)
             gone += stood
+    days = {(row[TOUCH.index("site_id")], row[TOUCH.index("day")]) for row in touch_rows} | days_of(tx, gone)
     drop(tx, touchpoints.c.touchpoint_id, gone)
     drop(tx, visits.c.visit_id, gone)
     put(tx, visits, VISIT, visit_rows)
     put(tx, visit_hits, VISIT_HIT, hit_rows)
     put(tx, touchpoints, TOUCH, touch_rows)
-    return frozenset(moved)
+    return frozenset(moved), frozenset(days)
+
+
+def days_of(tx: Tx, touchpoint_ids: Sequence[str]) -> set[tuple[int, str]]:
+    """The (site, day) of each of these touchpoints."""
+    if not touchpoint_ids:
+        return set()
+    table = touchpoints.c
+    query = select(table.site_id, table.day).where(among(tx, table.touchpoint_id, touchpoint_ids))
+    return {(site_id, day) for site_id, day in tx.execute(query)}
 
 
 def standing(
