@@ -171,6 +171,11 @@ def test_the_total_can_be_opened_and_one_channels_figure_cannot(store: Store) ->
         assert rows_behind(tx, query(), "visits", ("email",)).n_rows == 0
 
 
+def test_nobody_is_told_which_deals_moved_under_it() -> None:
+    with pytest.raises(Invalid, match="no figure of a single one"):
+        _ = Source(MemoryEngine(facts_of(TABLES)), query()).credits
+
+
 @pytest.mark.parametrize("by", ["campaign", "channel,source"])
 def test_only_channels_can_be_asked_for(by: str) -> None:
     asked = {"model": "markov_global", "by": by, "from": "2026-04-01", "to": "2026-04-30"}

@@ -7,12 +7,24 @@ time a line is the growth of its running total, so a chart adds up to its table.
 
 from collections.abc import Iterator, Mapping
 
+from tracker.attribution.models import MODELS
 from tracker.attribution.terms import Terms
+from tracker.errors import Invalid
 from tracker.money import split, tie_number
 from tracker.reports.table import Figures
+from tracker.vocabulary import Model
 
 # A bucket and the values of the dimensions; None for what no touch explains.
 Key = tuple[str, tuple[str, ...] | None]
+
+
+def check_single(model: Model) -> None:
+    """Raise Invalid(field="model") for a model that knows no single deal."""
+    if MODELS[model].is_global:
+        raise Invalid(
+            f"{model.value} shares all deals together and has no figure of a single one; open the total, or use markov",
+            field="model",
+        )
 
 
 def shared(figures: Mapping[Key, Figures], terms: Terms) -> Iterator[tuple[Key, str, int]]:

@@ -16,7 +16,6 @@ import numpy as np
 from sqlalchemy import ColumnElement, false, func, select, true, tuple_
 
 from tracker.attribution.credit import group_sums
-from tracker.attribution.models import MODELS
 from tracker.clock import from_ms, to_ms
 from tracker.db.schema import contacts, costs, deals, links, touchpoints, visitors
 from tracker.db.store import Tx
@@ -27,6 +26,7 @@ from tracker.reports.columns import NOBODY
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.engines.sql import channel_of, visits_of
 from tracker.reports.exchange import Exchange
+from tracker.reports.globally import check_single
 from tracker.reports.keeping import engine_of
 from tracker.reports.query import Query
 from tracker.reports.source import scope_of
@@ -154,12 +154,8 @@ def rows_behind(tx: Tx, query: Query, metric: str, values: Values, cursor: str |
         return visit_rows(tx, query, metric, values, after, limit)
     if metric == "cost":
         return cost_rows(tx, query, values, after, limit)
-    if values != () and MODELS[query.model].is_global:
-        raise Invalid(
-            f"{query.model.value} shares all deals together: no rows stand behind one channel's figure; "
-            "open the total, or use markov",
-            field="model",
-        )
+    if values != ():
+        check_single(query.model)
     credits_ = credit(engine_of(tx), query, scope_of(query), Exchange(query.currency))
     if metric == "revenue":
         return entry_rows(tx, credits_, values, after, limit)

@@ -21,7 +21,7 @@ from tracker.reports.catalogue import METRIC, Unit
 from tracker.reports.columns import KINDS, day_text
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.exchange import Exchange
-from tracker.reports.globally import shared
+from tracker.reports.globally import check_single, shared
 from tracker.reports.keeping import engine_of
 from tracker.reports.query import Query
 from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope, VisitCounts
@@ -109,7 +109,8 @@ class Source:
 
     @property
     def credits(self) -> Credits:
-        """Every credit that the answer is made of."""
+        """Every credit that the answer is made of; raises Invalid for a model that knows no single deal."""
+        check_single(self.query.model)
         return self._credited()
 
     def _credited(self) -> Credits:
