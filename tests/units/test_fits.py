@@ -102,7 +102,7 @@ def add_person(rows: dict[Any, list[dict[str, Any]]], site_id: int, group: Peopl
     if not group.deal:
         return
     deal_id = derive("deal", site_id, name)
-    closed_at = group.start + timedelta(days=max(0, len(steps) - 1), hours=1)
+    closed_at = group.start + timedelta(days=max(1, len(steps)), hours=1)
     rows[deals].append({
         "deal_id": deal_id, "site_id": site_id, "reference": name, "status": group.deal, "type": "new",
         "amount_minor": 1000, "refunded_minor": 0, "currency": "JPY", "created_at": closed_at, "changed_at": NOW,
@@ -177,7 +177,7 @@ def test_a_site_learns_from_its_won_deals_and_from_who_bought_nothing(tx: Tx, si
 def test_the_hazard_is_that_of_the_days_at_risk(tx: Tx, site: Site) -> None:
     found = refit(tx, site.site_id, "UTC", NOW).fit.hazard
     assert found is not None
-    # All conversions are on the day of a fresh email that follows a search: both help, and nobody converts untouched.
+    # All conversions are a day after an email that follows a search: both help, and nobody converts untouched.
     assert found.effects["email"] == SCALE
     assert 0 < found.effects["paid_search"] < SCALE
     assert found.baseline < SCALE // 100
@@ -214,7 +214,7 @@ def test_people_of_a_company_whose_deal_names_nobody_are_on_it(tx: Tx, site: Sit
 
 
 def test_a_shorter_look_back_closes_sooner_and_hides_old_touches(tx: Tx, site: Site) -> None:
-    save_policy(tx, site.site_id, replaced(money_days=1), note="", by="hana", now=NOW)
+    save_policy(tx, site.site_id, replaced(money_days=2), note="", by="hana", now=NOW)
     add(tx, site, [People(5, "email", start=NOW - timedelta(days=80))], "more")
     found = refit(tx, site.site_id, "UTC", NOW)
     assert found.data.n_paths == 405

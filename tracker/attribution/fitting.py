@@ -13,7 +13,7 @@ import numpy as np
 
 from tracker.attribution import hazard, markov
 from tracker.attribution.policy import Policy, terms_of
-from tracker.attribution.standing import eligible_all
+from tracker.attribution.standing import NAMED, eligible_all, ranks_of
 from tracker.attribution.terms import Fit, Hazard, Terms
 from tracker.attribution.touches import DAY_MS, Bools, Ints, Paths
 from tracker.vocabulary import Model
@@ -75,7 +75,8 @@ def learn(journeys: Journeys, policy: Policy) -> Learned:
         if len(effects) < len(markov.ORDERS):
             n = len(used_channels(seen))
             refusals[Model.MARKOV] = f"orders 2 and 3 are fitted for up to {MOST_CHANNELS} channels; here are {n}"
-    found = hazard_of(seen_under(journeys, terms_of(policy, Model.HAZARD, BLANK)))
+    terms = terms_of(policy, Model.HAZARD, BLANK)
+    found = hazard_of(of_their_own(seen_under(journeys, terms), terms))
     if isinstance(found, str):
         refusals[Model.HAZARD] = found
     lengths = np.diff(seen.paths.offsets)
@@ -142,6 +143,26 @@ def effects_of(seen: Journeys) -> dict[int, Mapping[str, int]]:
     return found
 
 
+def of_their_own(seen: Journeys, terms: Terms) -> Journeys:
+    """The same without touches that earn as a last resort only: on a path of such alone they are mostly the visit that
+    bought, and would look as if they had made it."""
+    paths = seen.paths
+    is_own = (ranks_of(paths.names, terms) == NAMED)[paths.channels]
+    return replace(seen, paths=paths.only(is_own))
+
+
+def from_the_next_day(seen: Journeys) -> Journeys:
+    """The same with every touch a day later; those that are then later than the end are left out.
+
+    The visit that buys begins on the day of the deal, whatever brought the buyer: counted from its own day, a touch
+    looks like the cause of what it only belongs to.
+    """
+    paths = seen.paths
+    moved = paths.touched_ms + DAY_MS
+    in_time = np.asarray(moved <= np.repeat(seen.until_ms, np.diff(paths.offsets)), dtype=np.bool_)
+    return replace(seen, paths=replace(paths.only(in_time), touched_ms=moved[in_time]))
+
+
 def hazard_of(seen: Journeys) -> Hazard | str:
     """The fitted hazard, or why there is none."""
     if why := too_little(seen):
@@ -149,13 +170,15 @@ def hazard_of(seen: Journeys) -> Hazard | str:
     n_lost = int((has_touch(seen) & ~seen.converted).sum())
     if n_lost < LEAST_LOST:
         return f"it takes {LEAST_LOST} people with a touch who bought nothing; here are {n_lost}"
-    paths, names = seen.paths, used_channels(seen)
+    names = used_channels(seen)
+    later = from_the_next_day(seen)
+    paths = later.paths
     fitted = hazard.fit(
         paths.offsets,
         paths.channels,
         paths.touched_ms,
-        seen.until_ms,
-        seen.converted.astype(np.int64),
+        later.until_ms,
+        later.converted.astype(np.int64),
         len(names),
     )
     if fitted.n_conversions < LEAST_CONVERTED:
@@ -163,7 +186,9 @@ def hazard_of(seen: Journeys) -> Hazard | str:
             f"it takes {LEAST_CONVERTED} deals won within {hazard.SILENCE_DAYS} days after a touch; "
             f"here are {fitted.n_conversions}"
         )
-    baseline, effects = hazard.scaled(fitted)
+    # What a touch would have done on its own day, told by the days after.
+    fresh = replace(fitted, betas=fitted.betas * 2 ** (1 / fitted.half_life_days))
+    baseline, effects = hazard.scaled(fresh)
     return Hazard(fitted.half_life_days * DAY_MS, baseline, dict(zip(names, effects.tolist(), strict=True)))
 
 
