@@ -1,7 +1,7 @@
 """The attribution settings: what counts as what, tried on history before it is saved, and every version there was."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -309,8 +309,12 @@ def move_shown(row: BeforeAfter, currency: str | None) -> ShownMove:
     amounts = [one.revenue_minor for one in (row.before, row.after)]
     return ShownMove(
         channel_of(row.values),
-        tuple(credits_text(one) for one in (*leads, leads[1] - leads[0])),  # type: ignore[arg-type]
-        tuple(amount_text(one, currency) for one in (*amounts, amounts[1] - amounts[0])),  # type: ignore[arg-type]
+        (credits_text(leads[0]), credits_text(leads[1]), signed(leads[1] - leads[0], credits_text)),
+        (
+            amount_text(amounts[0], currency),
+            amount_text(amounts[1], currency),
+            signed(amounts[1] - amounts[0], lambda minor: amount_text(minor, currency)),
+        ),
         leads[0] != leads[1] or amounts[0] != amounts[1],
     )
 
@@ -326,6 +330,11 @@ def deal_shown(deal: MovedDeal, currency: str | None) -> ShownDeal:
             for one in sorted(deal.shifts, key=lambda one: one.after - one.before)
         ),
     )
+
+
+def signed(number: int, text: Callable[[int], str]) -> str:
+    """A difference with its sign."""
+    return f"+{text(number)}" if number > 0 and text(number) != NOTHING else text(number)
 
 
 def channel_of(values: tuple[str, ...] | None) -> str:
