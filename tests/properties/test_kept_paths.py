@@ -313,6 +313,21 @@ def test_a_write_that_began_before_and_commits_after_another_is_not_missed(store
             assert len(HeldEngine(tx, stage.keeper).scan(EVER).conversions) == 2
 
 
+def test_a_transaction_that_is_older_than_what_is_kept_sees_what_it_saw(store: Store) -> None:
+    with staged(store) as stage:
+        stage.look(False)
+        stage.begin_to_look()
+        stage.write(0, ONE)
+        stage.visit(0, "2026-04-01", [Arrival("email")])
+        stage.commit(0, True)
+        stage.look(False)
+        stage.look(True)
+        assert stage.reader is not None
+        assert len(HeldEngine(stage.reader, stage.keeper).scan(EVER).conversions) == 0
+        with reading(store) as tx:
+            assert len(HeldEngine(tx, stage.keeper).scan(EVER).conversions) == 1
+
+
 def test_what_a_reader_missed_before_its_mark_was_forgotten_it_reads_anew(store: Store) -> None:
     with staged(store) as stage:
         stage.look(False)
