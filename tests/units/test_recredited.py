@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, select
 
 from tests.walks import START, World, walk
-from tracker.attribution.attribute import attribute
+from tracker.attribution.attribute import attribute, touches_of_given
 from tracker.attribution.recredited import EVERYTHING, seen, told_since
-from tracker.db.schema import contacts, conversions, deals, recredited
-from tracker.db.store import begin, reading
+from tracker.db.schema import contacts, conversions, deals, metadata, recredited
+from tracker.db.store import begin, connect, reading
 from tracker.rebuild import rebuild
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -121,3 +122,15 @@ def test_a_rebuild_marks_everything_once_and_gives_the_same_rows(story: Story) -
         assert tx.execute(select(recredited.c.conversion_id)).scalars().all() == [EVERYTHING]
     assert story.facts() == before
     assert len(before["conversions"]) == 8
+
+
+def test_sqlite_looks_the_touches_of_a_contact_up_by_its_browsers(tmp_path: Path) -> None:
+    store = connect(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    metadata.create_all(store)
+    query = touches_of_given("sqlite", ("touchpoint_id",)).compile(store)
+    with reading(store) as tx:
+        plan = tx.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}", ("[]", "", "", "[]")).all()
+    store.dispose()
+    steps = " ".join(row.detail for row in plan)
+    assert "touchpoints USING INDEX ix_touchpoints_visitor_no" in steps
+    assert "SCAN touchpoints" not in steps

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, insert, or_, select
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, func, insert, or_, select
 
 from tracker.attribution.path import Touch, path_of
 from tracker.attribution.recredited import tell
@@ -39,6 +39,9 @@ from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, DealType
 UPSELLS = (DealType.UPSELL.value, DealType.CROSS_SELL.value, DealType.RENEWAL.value)
 
 Row = dict[str, Any]
+
+# A touchpoint that is a visit's. Not IS NULL: SQLite would look all of them up by that, and then for the visitor.
+IS_A_VISIT = func.coalesce(touchpoints.c.contact_id, "") == ""
 
 # What a path takes of a touchpoint.
 PATH_COLUMNS = ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT)
@@ -368,7 +371,7 @@ def touches_of_given(dialect: str, told: tuple[str, ...]) -> Any:
         .join(touchpoints, touchpoints.c.visitor_no == links.c.visitor_no)
         .where(
             among(dialect, links.c.contact_id, GIVEN),
-            touchpoints.c.contact_id.is_(None),
+            IS_A_VISIT,
             or_(links.c.from_at.is_(None), touchpoints.c.occurred_at >= links.c.from_at),
             or_(links.c.to_at.is_(None), touchpoints.c.occurred_at < links.c.to_at),
         )
@@ -383,7 +386,7 @@ def touches_of_strangers(tx: Tx, call_ids: Sequence[str]) -> dict[str, list[Mapp
     columns = [touchpoints.c[name] for name in PATH_COLUMNS]
     for some in chunks(call_ids):
         for same in (
-            and_(touchpoints.c.visitor_no == calls.c.visitor_no, touchpoints.c.contact_id.is_(None)),
+            and_(touchpoints.c.visitor_no == calls.c.visitor_no, IS_A_VISIT),
             touchpoints.c.touchpoint_id == calls.c.touchpoint_id,
         ):
             query = select(calls.c.call_id.label("whose"), *columns).join(touchpoints, same)
