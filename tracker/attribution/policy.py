@@ -5,9 +5,7 @@ read, never folded into the facts: so a policy can be tried on all history befor
 be asked for again. Stored by policies.py; the rules of the shipped channels are tracker/channels.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from fnmatch import translate
 from typing import Any
 
 import msgspec
@@ -38,6 +36,9 @@ RULE_FIELDS = (
     "device",
     "country",
 )
+
+
+SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
 
 
 class ChannelRule(Struct, frozen=True):
@@ -168,17 +169,32 @@ def unfitted(model: Model, fit: Fit | None) -> str:
 def namer(rules: Sequence[ChannelRule]) -> Callable[[Mapping[str, str]], str | None]:
     """Who names the channels of touches under a site's own rules, from their words; None: a rule excludes the touch.
 
-    What it is called with are a touch's words by name: the fields that the rules look at, and `channel`.
+    What it is called with are a touch's words by name: the fields that the rules look at, and `channel`. Each value of
+    a field is held against the rules once, however many touches have it.
     """
-    known = [
-        ([(name, matcher(pattern)) for name, pattern in rule.where.items()], rule.channel or None) for rule in rules
-    ]
+    fields = fields_of(rules)
+    everything = (1 << len(rules)) - 1
+    patterns = {
+        field: [(1 << i, like(rule.where[field])) for i, rule in enumerate(rules) if field in rule.where]
+        for field in fields
+    }
+    # By field: the rules that do not look at it, as bits; by value: those that its value does not bar.
+    open_to = {field: everything - sum(bit for bit, _ in patterns[field]) for field in fields}
+    known: dict[str, dict[str, int]] = {field: {} for field in fields}
 
     def name(words: Mapping[str, str]) -> str | None:
-        for wanted, channel in known:
-            if all(pattern(words[field]) for field, pattern in wanted):
-                return channel
-        return words["channel"]
+        left = everything
+        for field in fields:
+            value = words[field]
+            bits = known[field].get(value)
+            if bits is None:
+                text = small(value)
+                bits = open_to[field] + sum(bit for bit, is_meant in patterns[field] if is_meant(text))
+                known[field][value] = bits
+            left &= bits
+        if not left:
+            return words["channel"]
+        return rules[(left & -left).bit_length() - 1].channel or None
 
     return name
 
@@ -188,10 +204,35 @@ def channel_by(rules: Sequence[ChannelRule], values: Mapping[str, str]) -> str |
     return namer(rules)(values)
 
 
-def matcher(pattern: str) -> Callable[[str], Any]:
-    """Whether a text is what a pattern means; only A to Z have no case, as databases have it everywhere."""
-    only_stars = pattern.replace("[", "[[]").replace("?", "[?]")
-    return re.compile(translate(only_stars), re.IGNORECASE | re.ASCII).match
+def matches(pattern: str, text: str) -> bool:
+    """Whether a text is what a pattern means."""
+    return like(pattern)(small(text))
+
+
+def like(pattern: str) -> Callable[[str], bool]:
+    """Whether a text, made `small`, is what a pattern means."""
+    head, *rest = small(pattern).split("*")
+    if not rest:
+        return head.__eq__
+    *middle, tail = rest
+
+    def is_meant(text: str) -> bool:
+        place, end = len(head), len(text) - len(tail)
+        if place > end or not text.startswith(head) or not text.endswith(tail):
+            return False
+        for part in middle:
+            place = text.find(part, place, end)
+            if place < 0:
+                return False
+            place += len(part)
+        return True
+
+    return is_meant
+
+
+def small(text: str) -> str:
+    """A text with A to Z in lower case; other letters keep theirs, as databases have it everywhere."""
+    return text.lower() if text.isascii() else text.translate(SMALL)
 
 
 def fields_of(rules: Sequence[ChannelRule]) -> tuple[str, ...]:

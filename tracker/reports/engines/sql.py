@@ -28,7 +28,7 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from tracker.attribution.policy import ChannelRule, matcher
+from tracker.attribution.policy import ChannelRule, matches, small
 from tracker.db.schema import contacts, conversions, costs, deal_entries, links, paths, touchpoints
 from tracker.db.store import Tx
 from tracker.reports.catalogue import COST_WORDS
@@ -38,8 +38,7 @@ from tracker.vocabulary import NOT_SET, Basis, ConversionKind, TouchKind
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 WON = ConversionKind.DEAL_WON.value
-# A to Z in lower case; a pattern's * as LIKE writes it.
-SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+# A pattern's * as LIKE writes it.
 LIKE = str.maketrans({"*": "%", "%": "\\%", "_": "\\_", "\\": "\\\\"})
 # Rows turned into columns at a time: fewer than the 700 new objects that wake Python's garbage collector.
 FETCH = 500
@@ -194,7 +193,7 @@ def channel_of(rules: Sequence[ChannelRule], table: Table) -> ColumnElement[Any]
     """
     named: list[tuple[ColumnElement[bool], Any]] = []
     for rule in rules:
-        if any(not matcher(pattern)(NOT_SET) for name, pattern in rule.where.items() if name not in table.c):
+        if any(not matches(pattern, NOT_SET) for name, pattern in rule.where.items() if name not in table.c):
             continue
         known = [is_like(table.c[name], pattern) for name, pattern in rule.where.items() if name in table.c]
         named.append((and_(true(), *known), rule.channel or table.c.channel))
@@ -203,10 +202,10 @@ def channel_of(rules: Sequence[ChannelRule], table: Table) -> ColumnElement[Any]
 
 def is_like(column: Column[Any], pattern: str) -> ColumnElement[bool]:
     """Whether a column is what a rule's pattern means. Both databases take A to Z alone for letters with case."""
-    small = pattern.translate(SMALL)
-    if "*" not in small:
-        return func.lower(column) == small
-    return func.lower(column).like(small.translate(LIKE), escape="\\")
+    wanted = small(pattern)
+    if "*" not in wanted:
+        return func.lower(column) == wanted
+    return func.lower(column).like(wanted.translate(LIKE), escape="\\")
 
 
 def whose() -> ColumnElement[bool]:
