@@ -24,11 +24,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from parts import machine
 from parts.worlds import DIRECT, Seen, Source, Truth, World, seen, truth
 
-from tracker.attribution import fitting, hazard, markov
+from tracker.attribution import fitting, markov
 from tracker.attribution.models import MODELS, sums_of, weigh_all
 from tracker.attribution.standing import eligible_all
 from tracker.attribution.terms import SCALE, DirectPolicy, Hazard, Terms
-from tracker.attribution.touches import ALWAYS_MS, DAY_MS, Paths
+from tracker.attribution.touches import ALWAYS_MS
 from tracker.vocabulary import Model
 
 Numbers = NDArray[np.float64]
@@ -211,16 +211,14 @@ def questions(world: World, told: str, found: Seen, orders: Sequence[int] = ()) 
     orders  of the chain, besides 1
     """
     terms = terms_for(world, told)
-    excused = frozenset() if told == NOTHING else terms.capture | {DIRECT}
-    rated = found.paths.only(~found.paths.marked(excused))
     effects, fit = effects_of(found, terms, 1), learned(found, terms)
-    asked = {model.value: replace(terms, model=model, effects=effects, hazard=fit) for model in MODELS}
+    asked = {
+        model.value: replace(terms, model=model, effects=effects, hazard=fit)
+        for model in MODELS
+        if model is not Model.MARKOV_GLOBAL
+    }
     for order in orders:
         asked[f"markov, order {order}"] = replace(asked["markov"], effects=effects_of(found, terms, order))
-    # Two other ways to fit the hazard. Visits by capture tell nothing of what touches do: many are the one in which
-    # somebody converts; and so is many a visit of that same day by any other channel.
-    asked["hazard, no capture"] = replace(asked["hazard"], hazard=hazard_of(rated, found, 0))
-    asked["hazard, next day"] = replace(asked["hazard"], hazard=hazard_of(rated, found, 1))
     return asked
 
 
@@ -236,26 +234,10 @@ def learned(found: Seen, terms: Terms) -> Hazard:
     """The hazard as a site's own is fitted. ValueError: there is too little to learn from."""
     always = np.full(len(found.converted), ALWAYS_MS)
     journeys = fitting.Journeys(found.paths, always, found.paths.converted_ms, found.converted)
-    known = fitting.hazard_of(fitting.seen_under(journeys, terms))
+    known = fitting.learn_hazard(journeys, terms)
     if isinstance(known, str):
         raise ValueError(known)
     return known
-
-
-def hazard_of(own: Paths, found: Seen, lag_days: int) -> Hazard:
-    """A hazard fitted to these touches.
-
-    lag_days  a touch begins to count so much later, and so does the watch over a person; what it would have done on its
-              own day is told by the days after
-    """
-    moved = own.touched_ms + lag_days * DAY_MS
-    in_time = moved <= np.repeat(own.converted_ms, np.diff(own.offsets))
-    own, moved = own.only(in_time), moved[in_time]
-    converted = found.converted.astype(np.int64)
-    best = hazard.fit(own.offsets, own.channels, moved, own.converted_ms, converted, len(own.names))
-    fresh = replace(best, betas=best.betas * 2 ** (lag_days / best.half_life_days))
-    baseline, effects = hazard.scaled(fresh)
-    return Hazard(best.half_life_days * DAY_MS, baseline, dict(zip(own.names, effects.tolist(), strict=True)))
 
 
 def global_markov(terms: Terms, found: Seen) -> Claim:

@@ -75,8 +75,7 @@ def learn(journeys: Journeys, policy: Policy) -> Learned:
         if len(effects) < len(markov.ORDERS):
             n = len(used_channels(seen))
             refusals[Model.MARKOV] = f"orders 2 and 3 are fitted for up to {MOST_CHANNELS} channels; here are {n}"
-    terms = terms_of(policy, Model.HAZARD, BLANK)
-    found = hazard_of(of_their_own(seen_under(journeys, terms), terms))
+    found = learn_hazard(journeys, terms_of(policy, Model.HAZARD, BLANK))
     if isinstance(found, str):
         refusals[Model.HAZARD] = found
     lengths = np.diff(seen.paths.offsets)
@@ -141,6 +140,11 @@ def effects_of(seen: Journeys) -> dict[int, Mapping[str, int]]:
             effects = markov.scaled(markov.removal_effects(chain))
             found[order] = dict(zip(names, effects.tolist(), strict=True))
     return found
+
+
+def learn_hazard(journeys: Journeys, terms: Terms) -> Hazard | str:
+    """The hazard of these paths under these terms, or why there is none."""
+    return hazard_of(of_their_own(seen_under(journeys, terms), terms))
 
 
 def of_their_own(seen: Journeys, terms: Terms) -> Journeys:
