@@ -9,6 +9,7 @@ from sqlalchemy import Engine, select
 
 from tests.walks import START, World, walk
 from tracker.attribution.attribute import attribute, touches_of_given
+from tracker.attribution.recredited import DAY as DAY_MARK
 from tracker.attribution.recredited import EVERYTHING, seen, told_since
 from tracker.db.schema import contacts, conversions, deals, metadata, recredited
 from tracker.db.store import begin, connect, reading
@@ -20,6 +21,8 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 class Story(World):
     """A world that knows which conversions were credited again."""
 
+    days: list[str]  # whose visits were marked, too
+
     def again(self, work: Callable[[], object]) -> list[tuple[str, str]]:
         """The conversions that are marked by this work, by kind and whose they are; '' for those that are gone."""
         with reading(self.store) as tx:
@@ -30,7 +33,8 @@ class Story(World):
             names = {row.contact_id: row.email for row in tx.execute(select(contacts))}
             names |= {row.deal_id: row.reference for row in tx.execute(select(deals))}
             known = {row.conversion_id: row for row in tx.execute(select(conversions))}
-        ids = [conversion_id for conversion_id, _ in told]
+        ids = [one for one, _ in told if not one.startswith(DAY_MARK)]
+        self.days = sorted(one.removeprefix(DAY_MARK) for one, _ in told if one.startswith(DAY_MARK))
         assert len(ids) == len(set(ids))  # each once
         found = [known.get(one) for one in ids]
         return sorted((row.kind, names[row.contact_id or row.deal_id]) if row else ("gone", "") for row in found)
@@ -71,6 +75,18 @@ def test_a_touch_after_every_conversion_recredits_nothing(story: Story) -> None:
 
 def test_a_visitor_who_is_nobody_recredits_nothing(story: Story) -> None:
     assert story.again(lambda: story.page("n", DAY)) == []
+
+
+def test_the_days_are_marked_whose_visits_came_or_went(story: Story) -> None:
+    story.again(lambda: story.page("n", DAY))
+    assert story.days == ["2026-04-02"]
+    story.again(lambda: story.page("n", DAY + timedelta(minutes=5), "/more"))
+    assert story.days == []
+    # A page before midnight makes the visit begin before it, in Tokyo.
+    story.again(lambda: story.page("m", 12 * HOUR + timedelta(minutes=5), "/more"))
+    assert story.days == ["2026-04-02"]
+    story.again(lambda: story.page("m", 12 * HOUR - timedelta(minutes=5), "/"))
+    assert story.days == ["2026-04-01", "2026-04-02"]
 
 
 def test_a_stitched_visitor_recredits_whose_way_it_lengthens(story: Story) -> None:
