@@ -13,6 +13,8 @@ from tracker.attribution.policies import policy_in_force
 from tracker.attribution.policy import ChannelRule, Custom, Own
 from tracker.db.store import reading
 
+# The API's tests ask the same of both databases.
+pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 HOSTILE = '"><script>alert(1)</script>'
 RULE = {"rule_0_field": ["campaign", "channel"], "rule_0_pattern": ["spr*", ""], "rule_0_channel": "brand_search"}
 SETTINGS = {

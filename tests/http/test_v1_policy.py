@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from tests.http.test_v1_reports import PERIOD, report, revenue_by_channel, sold
 from tests.world import Program, World
 
@@ -64,38 +62,36 @@ def test_another_site_has_its_own_policy(crm: Program, carol: Program) -> None:
     assert carol.get("/reports/source?policy=1").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("policy", "field"),
-    [
-        ({"rules": [{"where": {}, "channel": "x"}]}, "rules.0.where"),
-        ({"custom": {"first": 9_999}}, "custom"),
-        ({"models": {"best": {"lead_days": 1}}}, "models.best"),
-        ({"capture": ["Brand Search"]}, "capture"),
-        ({"capture": ["unattributed"]}, "capture"),
-        (
-            {
-                "measured": [
-                    {
-                        "channel": "email",
-                        "percent": 40,
-                        "low": 50,
-                        "high": 60,
-                        "from_day": "2026-04-01",
-                        "to_day": "2026-04-30",
-                    }
-                ]
-            },
-            "measured.0.percent",
-        ),
-    ],
-)
-def test_what_may_not_stand_in_a_policy_is_named_and_nothing_is_saved(
-    crm: Program, policy: dict[str, Any], field: str
-) -> None:
-    for path in ("/policy/try", "/policy"):
-        answer = crm.call("POST" if "try" in path else "PUT", path, {"policy": policy})
-        assert answer.status_code == 422
-        assert [one["field"] for one in (answer.json or {})["errors"]] == [field]
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"rules": [{"where": {}, "channel": "x"}]}, "rules.0.where"),
+    ({"custom": {"first": 9_999}}, "custom"),
+    ({"models": {"best": {"lead_days": 1}}}, "models.best"),
+    ({"capture": ["Brand Search"]}, "capture"),
+    ({"capture": ["unattributed"]}, "capture"),
+    (
+        {
+            "measured": [
+                {
+                    "channel": "email",
+                    "percent": 40,
+                    "low": 50,
+                    "high": 60,
+                    "from_day": "2026-04-01",
+                    "to_day": "2026-04-30",
+                }
+            ]
+        },
+        "measured.0.percent",
+    ),
+]
+
+
+def test_what_may_not_stand_in_a_policy_is_named_and_nothing_is_saved(crm: Program) -> None:
+    for policy, field in WRONG:
+        for method, path in (("POST", "/policy/try"), ("PUT", "/policy")):
+            answer = crm.call(method, path, {"policy": policy})
+            assert answer.status_code == 422
+            assert [one["field"] for one in (answer.json or {})["errors"]] == [field]
     assert (crm.get("/policy").json or {})["version"] == 0
 
 
@@ -196,21 +192,21 @@ def test_columns_that_leave_something_out_are_not_called_whole(world: World, crm
     assert not found["is_whole"]
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("columns=model:first", "columns"),
-        ("columns=model:first;model:linear;model:last;model:first;model:linear", "columns"),
-        ("columns=model:first;from:2026-04-01", "columns"),
-        ("columns=model:first;model", "columns"),
-        ("columns=model:first;model:last,model:linear", "columns"),
-        ("columns=model:first;model:best", "model"),
-        ("columns=model:first;policy:x", "policy"),
-        ("columns=model:first;model:last&metric=fame", "metric"),
-        ("columns=model:first;model:last&from=x", "from"),
-    ],
-)
-def test_a_comparison_that_cannot_be_made_is_refused(crm: Program, query: str, field: str) -> None:
-    answer = crm.get(f"/reports/compare?{query}")
-    assert answer.status_code == 422
-    assert [one["field"] for one in (answer.json or {})["errors"]] == [field]
+REFUSED = [
+    ("columns=model:first", "columns"),
+    ("columns=model:first;model:linear;model:last;model:first;model:linear", "columns"),
+    ("columns=model:first;from:2026-04-01", "columns"),
+    ("columns=model:first;model", "columns"),
+    ("columns=model:first;model:last,model:linear", "columns"),
+    ("columns=model:first;model:best", "model"),
+    ("columns=model:first;policy:x", "policy"),
+    ("columns=model:first;model:last&metric=fame", "metric"),
+    ("columns=model:first;model:last&from=x", "from"),
+]
+
+
+def test_a_comparison_that_cannot_be_made_is_refused(crm: Program) -> None:
+    for query, field in REFUSED:
+        answer = crm.get(f"/reports/compare?{query}")
+        assert answer.status_code == 422, query
+        assert [one["field"] for one in (answer.json or {})["errors"]] == [field]
