@@ -1,6 +1,7 @@
 """The front door: the command `minamoto`. Each command's help ends with an example that works."""
 
 import json
+import os
 import secrets
 import sys
 from collections.abc import Callable, Iterator
@@ -68,6 +69,8 @@ def writing() -> Iterator[tuple[Tx, datetime]]:
 @click.version_option(__version__, prog_name="minamoto")
 def main() -> None:
     """Minamoto: from a visit to closed revenue by source, on your own machine."""
+    # Before NumPy is imported: a report's matrices are small, threads for them only take turns with the requests.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 @main.command()
