@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, and_, bindparam, delete, func, insert, or_, select
+from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
 
 from tracker.attribution.path import Touch, path_of
 from tracker.attribution.recredited import tell
@@ -149,21 +149,20 @@ def deals_of(tx: Tx, site_id: int, people: Sequence[str]) -> set[str]:
     if not people:
         return set()
     query = deals_of_given(tx.dialect.name)
-    return set(tx.execute(query, {"given": as_one(people), "site": site_id}).scalars())
+    return set(tx.execute(query, {"given": as_one(people)}).scalars())
 
 
 @lru_cache(maxsize=2)
 def deals_of_given(dialect: str) -> Any:
-    """The query of deals_of, of GIVEN contacts and the site."""
-    site = bindparam("site", type_=Integer)
+    """The query of deals_of, of GIVEN contacts."""
+    # Contacts are of one site. To name it here would have SQLite go through all its deals.
     of_company = (
         select(deals.c.deal_id)
-        .join(contacts, contacts.c.company_domain == deals.c.company_domain)
-        .where(
-            deals.c.site_id == site,
-            contacts.c.site_id == site,
-            among(dialect, contacts.c.contact_id, GIVEN),
+        .join(
+            contacts,
+            and_(deals.c.company_domain == contacts.c.company_domain, deals.c.site_id == contacts.c.site_id),
         )
+        .where(among(dialect, contacts.c.contact_id, GIVEN))
     )
     named = select(deal_contacts.c.deal_id).where(among(dialect, deal_contacts.c.contact_id, GIVEN))
     return named.union_all(of_company)

@@ -148,7 +148,9 @@ def copied(tx: Tx, wanted: Wanted, site_id: int) -> Iterator[str]:
 def read_some(tx: Tx, wanted: Wanted, keys: Sequence[str], site_id: int) -> Iterator[Read]:
     """A site's rows with these keys."""
     cells: list[ColumnElement[Any]] = [literal_column(cell) for cell in cells_of(tx, wanted)]
-    query = select(*cells).select_from(wanted.table).where(wanted.table.c.site_id == site_id, text(wanted.where))
+    query = select(*cells).select_from(wanted.table).where(text(wanted.where))
+    if not wanted.key.primary_key:  # ids are the site's own, and SQLite would walk the whole site
+        query = query.where(wanted.table.c.site_id == site_id)
     for some in chunks(keys):
         if rows := tx.execute(query.where(wanted.key.in_(some))).all():
             yield read_of(wanted, list(zip(*rows, strict=True)))
