@@ -218,10 +218,14 @@ def only_evidence_is_left(world: World, horizon: datetime) -> bool:
 
 
 def no_leave_outstays_its_page(world: World, horizon: datetime) -> bool:
-    """Of leaves from before the horizon only those are there whose page is, and the journal's last hit."""
+    """Of leaves from before the horizon only those are there whose page is, and the journal's last hit.
+
+    The journal is looked through up to the first hit from after the horizon: what a clock set back put behind it waits.
+    """
     with reading(world.store) as tx:
         newest = tx.execute(select(func.max(hits.c.seq))).scalar()
-        leaves = select(hits.c.seq).where(hits.c.kind == "leave", hits.c.received_at < horizon, hits.c.seq != newest)
+        first_late = select(func.coalesce(func.min(hits.c.seq), newest)).where(hits.c.received_at >= horizon)
+        leaves = select(hits.c.seq).where(hits.c.kind == "leave", hits.c.seq < first_late.scalar_subquery())
         pages_there = hits.alias("page")
         told = select(engagements.c.hit_seq).join(pages_there, pages_there.c.hit_id == engagements.c.page_id)
         return set(tx.execute(leaves).scalars()) <= set(tx.execute(told).scalars())
