@@ -16,6 +16,7 @@ from api.pages.routes import routes
 from api.pages.shown import NOTHING, PRESETS, count, money
 from api.trust import Audience, audience, is_owner, logged_in
 from tracker.access.sites import Site
+from tracker.attribution.fits import fits_of
 from tracker.attribution.policies import policy_in_force, save_policy, versions_of
 from tracker.attribution.policy import RULE_FIELDS, SHIPPED, Policy, written
 from tracker.attribution.settled import UPSELLS, changed
@@ -140,6 +141,7 @@ def page_of(site: Site, told: Mapping[str, Any] | None = None, trial: ShownTrial
         in_force, _ = policy_in_force(tx, site.site_id)
         shown, known = policy_in_force(tx, site.site_id, version_of(request.args.get("version", "")))
         saved = versions_of(tx, site.site_id, MOST_VERSIONS)
+        fits = fits_of(tx, site.site_id)[:MOST_VERSIONS]
     draft = {**written(known), **(told or {})}
     return render_template(
         "policy.html",
@@ -161,6 +163,7 @@ def page_of(site: Site, told: Mapping[str, Any] | None = None, trial: ShownTrial
         versions=[
             ShownVersion(one.version, one.note, one.saved_by, one.saved_at, one.version == shown) for one in saved
         ],
+        fits=fits,
         trial=trial,
         may_change=is_owner(),
     )

@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 from tests.http.test_calls_page import log_in, token_in
 from tests.http.test_v1_reports import sold
 from tests.world import BOB, Program, World
+from tracker.attribution.fits import refit
 from tracker.attribution.policies import policy_in_force
 from tracker.attribution.policy import ChannelRule, Custom, Own
-from tracker.db.store import reading
+from tracker.db.store import begin, reading
 
 # The API's tests ask the same of both databases.
 pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
@@ -181,3 +182,13 @@ def test_a_strange_comparison_is_answered_and_never_breaks(seen: World) -> None:
         answer = client.get(f"/reports/compare?{query}")
         assert answer.status_code == 200, query
         assert "<script>alert" not in answer.text
+
+
+def test_the_page_tells_what_models_learned_and_why_not(seen: World) -> None:
+    client = log_in(seen)
+    assert "minamoto fit --site acmekey" in client.get("/policy").text
+    with begin(seen.store) as tx:
+        refit(tx, seen.acme.site_id, seen.acme.timezone, seen.clock())
+    page = unescape(client.get("/policy").text)
+    assert "minamoto fit" not in page
+    assert "markov refused: it takes 100 won deals with a touch that may earn; here are 1" in page
