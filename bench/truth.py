@@ -191,7 +191,7 @@ class Score:
     incremental: float
 
 
-GLOBAL = "markov, global shares"
+GLOBAL = Model.MARKOV_GLOBAL.value
 NO_SCORE = Score(*[float("nan")] * 4)
 
 

@@ -218,7 +218,7 @@ def test_a_longer_period_stops_pruning_and_takes_nothing_back(world: World) -> N
     prune_to(world.store, MIDNIGHT + 2 * DAY)
     assert count(world.store) == 8
     assert prune(world.store, 60, MIDNIGHT + 32 * DAY) == 0
-    with reading(world.store) as tx:
+    with begin(world.store) as tx:
         assert kept_since(tx, world.site.site_id) == MIDNIGHT + 2 * DAY
 
 

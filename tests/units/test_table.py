@@ -201,5 +201,5 @@ def test_every_metric_and_dimension_is_defined() -> None:
         assert entry.label
         assert entry.definition.endswith(".")
     for code in NOTES:
-        values = tuple((name, "1") for name in ("days", "currencies", "last_day", "n"))
+        values = tuple((name, "1") for name in ("days", "currencies", "last_day", "n", "version", "channels"))
         assert "%" not in Note(code, values).text()
