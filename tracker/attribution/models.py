@@ -189,7 +189,7 @@ def weigh(terms: Terms, way: Way) -> tuple[list[int], int]:
 def weigh_all(terms: Terms, paths: Paths) -> tuple[Ints, Ints]:
     """`weigh` for many paths: one array over all touches, and one over the paths for what is nobody's."""
     mask = eligible_all(paths, terms)
-    chosen = paths.only(mask)
+    chosen = paths if mask.all() else paths.only(mask)
     model = MODELS[terms.model]
     found, rest = model.weights_all(chosen, terms), model.rest_all(chosen, terms)
     rest = np.where(np.diff(chosen.offsets) > 0, rest, 0)

@@ -10,7 +10,7 @@ from enum import StrEnum
 import numpy as np
 
 from tracker.attribution.terms import DirectPolicy, Terms
-from tracker.attribution.touches import SCOPES, Bools, Ints, Paths, Touch, Way
+from tracker.attribution.touches import ALWAYS_MS, SCOPES, Bools, Ints, Paths, Touch, Way
 from tracker.vocabulary import Channel
 
 NAMED, CAPTURES, RESORTS = 0, 1, 2
@@ -65,8 +65,9 @@ def eligible(way: Way, terms: Terms) -> list[bool]:
 def eligible_all(paths: Paths, terms: Terms) -> Bools:
     """`eligible` for many paths."""
     lengths = np.diff(paths.offsets)
-    inside = paths.touched_ms > np.repeat(paths.earliest_ms, lengths)
-    inside &= ~paths.is_excluded & (paths.scopes <= SCOPES.index(terms.scope))
+    inside = ~paths.is_excluded & (paths.scopes <= SCOPES.index(terms.scope))
+    if (paths.earliest_ms != ALWAYS_MS).any():
+        inside &= paths.touched_ms > np.repeat(paths.earliest_ms, lengths)
     ranks = ranks_of(paths.names, terms)[paths.channels]
     if not ranks.any():
         return inside
