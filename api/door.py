@@ -214,7 +214,8 @@ class Door:
                 raise
             self._note_away(error)
             raise Away from error
-        if self._away_since is not None:
+        # A batch of counts alone tells nothing of whether hits are taken.
+        if arrived and self._away_since is not None:
             log.warning("the store takes hits again after %.1f s", time.monotonic() - self._away_since)
             self._away_since = None
         return taken

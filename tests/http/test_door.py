@@ -169,7 +169,9 @@ def test_a_store_that_fails_is_503_and_what_it_says_is_not_logged(
     door = collector()
     with begin(store) as tx:
         tx.execute(text("ALTER TABLE hits_waiting RENAME TO hits_away"))
-    assert [door.send().status_code for _ in range(3)] == [503] * 3
+    for _ in range(5):
+        assert door.send().status_code == 503
+        door.door.commit.kick()  # a batch without hits, as counters bring, does not say that hits are taken again
     with begin(store) as tx:
         tx.execute(text("ALTER TABLE hits_away RENAME TO hits_waiting"))
     assert door.send().status_code == 204
