@@ -26,7 +26,6 @@ from tracker.access.sites import site_by_id
 from tracker.attribution.attribute import attribute
 from tracker.attribution.touches import DAY_MS
 from tracker.clock import EPOCH, from_ms, to_ms
-from tracker.db.columns import FLAT
 from tracker.db.schema import metadata
 from tracker.db.store import begin, connect, reading
 from tracker.flow import deal_said
@@ -37,7 +36,7 @@ from tracker.reports.exchange import Exchange
 from tracker.reports.keeping import engine_of, keep_paths
 from tracker.reports.query import Query
 from tracker.reports.source import scope_of, source_report
-from tracker.vocabulary import NOT_SET, Basis, Dimension, Model
+from tracker.vocabulary import FLAT, NOT_SET, Basis, Dimension, Model
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 NOW_MS = to_ms(NOW)

@@ -239,3 +239,16 @@ class Refusal(StrEnum):
 
 
 NOT_SET = "(not set)"
+# The words that touches and paths carry flat, in the order of their columns.
+FLAT = (
+    "channel",
+    "source",
+    "medium",
+    "campaign",
+    "term",
+    "content",
+    "landing_page",
+    "referring_host",
+    "device",
+    "country",
+)

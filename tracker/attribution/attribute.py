@@ -16,7 +16,6 @@ from tracker.attribution.path import Touch, path_of
 from tracker.attribution.recredited import tell
 from tracker.attribution.touches import SCOPES
 from tracker.clock import local_day
-from tracker.db.columns import FLAT
 from tracker.db.schema import (
     calls,
     contacts,
@@ -33,7 +32,7 @@ from tracker.db.store import Tx
 from tracker.db.writes import GIVEN, among, as_one, chunks, has_one_writer, lock, upsert
 from tracker.ids import derive
 from tracker.money import tie_number
-from tracker.vocabulary import LEAD_EVENTS, ConversionKind, DealStatus, DealType, EntryKind, PathScope, Traced
+from tracker.vocabulary import FLAT, LEAD_EVENTS, ConversionKind, DealStatus, DealType, EntryKind, PathScope, Traced
 
 # Deals with a customer who has bought before.
 UPSELLS = (DealType.UPSELL.value, DealType.CROSS_SELL.value, DealType.RENEWAL.value)

@@ -21,21 +21,10 @@ from tracker.attribution.terms import (
 )
 from tracker.attribution.touches import DAY_MS
 from tracker.errors import Invalid
-from tracker.vocabulary import Model, PathScope
+from tracker.vocabulary import FLAT, Model, PathScope
 
 # What a rule may look at: the flat words of a touch. `channel` is the shipped rules' word.
-RULE_FIELDS = (
-    "channel",
-    "source",
-    "medium",
-    "campaign",
-    "term",
-    "content",
-    "landing_page",
-    "referring_host",
-    "device",
-    "country",
-)
+RULE_FIELDS = FLAT
 
 
 SMALL = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}

@@ -6,19 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, Column, Dialect, Integer, Text, TypeDecorator
 
 from tracker.clock import from_ms, to_ms
-
-FLAT = (
-    "channel",
-    "source",
-    "medium",
-    "campaign",
-    "term",
-    "content",
-    "landing_page",
-    "referring_host",
-    "device",
-    "country",
-)
+from tracker.vocabulary import FLAT
 
 
 class Instant(TypeDecorator[datetime]):

@@ -7,8 +7,8 @@ import numpy as np
 from msgspec.json import decode
 from numpy.typing import NDArray
 
-from tracker.db.columns import FLAT
 from tracker.reports.packed import Grown
+from tracker.vocabulary import FLAT
 
 Column = NDArray[Any]
 # For how many choices of columns the combinations are kept.

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from sqlalchemy import Column, ColumnElement, Table, literal_column, select, text
 
 from tracker.attribution.touches import NEVER_MS, Ints
-from tracker.db.columns import FLAT
 from tracker.db.schema import conversions, deal_entries, paths, touchpoints
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, is_postgresql
-from tracker.vocabulary import TouchKind
+from tracker.vocabulary import FLAT, TouchKind
 
 # Rows of SQLite read with one statement; of PostgreSQL cut at a time.
 MOST = 5_000
