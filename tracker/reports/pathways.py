@@ -44,7 +44,7 @@ from tracker.reports.pathtables import (
     roles,
     transitions,
 )
-from tracker.reports.query import Query, SiteFacts, parse_query
+from tracker.reports.query import Query, SiteFacts, given_in, parse_query
 from tracker.reports.scans import Conversion, Engine, Entry
 from tracker.reports.source import scope_of
 from tracker.vocabulary import Basis, ConversionKind
@@ -99,10 +99,7 @@ def parse_asked(
     fit: Fit | None = None,
 ) -> Asked:
     """A question from a request's parameters (PARAMETERS); raises Invalid(field=…). Arguments as for parse_query."""
-    given = {name: value.strip() for name, value in args.items() if value.strip()}
-    for name in given:
-        if name not in PARAMETERS:
-            raise Invalid(f"unknown parameter {name[:40]!r}; known are {', '.join(PARAMETERS)}", field=name[:40])
+    given = given_in(args, PARAMETERS)
     kept = {name: given[name] for name in OF_QUERY if name in given}
     query = parse_query(kept, site, today, policy=policy, policy_version=policy_version, fit=fit)
     if len(query.by) != 1:

@@ -4,7 +4,7 @@ The API, the pages and the command line all come through `parse_query` (by askin
 nothing below it checks again.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -112,10 +112,7 @@ def parse_query(
     today   the site's day now: the period is the last 30 days up to it where none is given
     policy  the one in force, or that of the version that the parameter `policy` names
     """
-    given = {name: value.strip() for name, value in args.items() if value.strip()}
-    for name in given:
-        if name not in PARAMETERS:
-            raise Invalid(f"unknown parameter {name[:40]!r}; known are {', '.join(PARAMETERS)}", field=name[:40])
+    given = given_in(args, PARAMETERS)
     from_day, to_day = _period(given, today)
     by = _dimensions(given.get("by", Dimension.CHANNEL.value))
     sort = given.get("sort", "revenue")
@@ -148,6 +145,15 @@ def parse_query(
     )
     _ = query.terms  # raises where the model was never fitted
     return query
+
+
+def given_in(args: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
+    """What a request's parameters say, empty ones left out; raises Invalid(field=…) for one that is not known."""
+    given = {name: value.strip() for name, value in args.items() if value.strip()}
+    for name in given:
+        if name not in known:
+            raise Invalid(f"unknown parameter {name[:40]!r}; known are {', '.join(known)}", field=name[:40])
+    return given
 
 
 def parse_values(args: Mapping[str, str], query: Query, prefix: str = "") -> tuple[str, ...] | None:
