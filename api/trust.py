@@ -14,8 +14,9 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 
 from api.context import here
+from tracker.access.roles import may, roles_of
 from tracker.access.sites import Site, all_sites, find_site, site_by_id
-from tracker.access.tokens import find_token
+from tracker.access.tokens import Token, find_token
 from tracker.access.users import User, find_user
 from tracker.config import Settings
 from tracker.db.store import reading
@@ -40,9 +41,10 @@ class Audience(StrEnum):
 View = Callable[..., Any]
 
 
-def audience(who: Audience, *, password: bool = False) -> Callable[[View], View]:
+def audience(who: Audience, *, least: Role = Role.VIEWER, password: bool = False) -> Callable[[View], View]:
     """Mark a view with its audience; put it right above the function, below the route.
 
+    least     of PEOPLE: the least role on the site that they look at; who may less is refused
     password  its token may come as the password of HTTP Basic, too: for who can only be given an address
     """
 
@@ -52,6 +54,7 @@ def audience(who: Audience, *, password: bool = False) -> Callable[[View], View]
             return view(*args, **kwargs)
 
         checked.audience = who  # type: ignore[attr-defined]
+        checked.least = least  # type: ignore[attr-defined]
         checked.takes_password = password  # type: ignore[attr-defined]
         return checked
 
@@ -86,6 +89,8 @@ def register(app: Flask) -> None:
             if request.method == "GET":
                 return redirect(url_for("pages.login", next=request.full_path.rstrip("?")))
             raise Denied("log in first")
+        if who is Audience.PEOPLE:
+            check_role(least_role(current_app, request.endpoint))
         if request.blueprint in ("pages", "demo"):
             csrf.protect()
         return None
@@ -144,10 +149,71 @@ def token_site() -> Site:
     return site
 
 
+def least_role(app: Flask, endpoint: str) -> Role:
+    """The least role that a page asks for."""
+    return getattr(app.view_functions[endpoint], "least", Role.VIEWER)
+
+
+def check_role(least: Role) -> None:
+    """Raise Denied if the reader may not do on the site that they look at what takes this role."""
+    if least is not Role.VIEWER and not may(role_seen(), least):
+        raise Denied(f"this takes the role {least.value} on this site; an owner can give it to you")
+
+
 def is_owner() -> bool:
     """Whether the reader may change what the site does."""
+    return may(role_seen(), Role.OWNER)
+
+
+def sees_people() -> bool:
+    """Whether the reader may see who somebody is: names, addresses, phone numbers."""
+    return may(role_seen(), Role.ANALYST)
+
+
+def actor() -> str:
+    """Who does this, as the audit log writes it."""
     user = logged_in()
-    return user is not None and user.role == Role.OWNER.value
+    if user is not None:
+        return f"user {user.email}"
+    token = g.get("token")
+    return f"token {token.name}" if isinstance(token, Token) else "nobody"
+
+
+def sites_open() -> dict[str, tuple[Site, Role]]:
+    """The sites that the reader may see, oldest first, by their keys, and what they may do there."""
+    if "sites_open" not in g:
+        user, g.sites_open = logged_in(), {}
+        if user is not None:
+            with reading(here().engine) as tx:
+                known = all_sites(tx)
+                roles = roles_of(tx, user, known)
+            g.sites_open = {site.key: (site, roles[site.site_id]) for site in known if site.site_id in roles}
+    found: dict[str, tuple[Site, Role]] = g.sites_open
+    return found
+
+
+def site_seen() -> Site | None:
+    """The site this user looks at: ?site=KEY, else the one looked at last, else the oldest; None without any."""
+    found = seen()
+    return None if found is None else found[0]
+
+
+def role_seen() -> Role | None:
+    """What the reader may do on the site that they look at; without any site, what they may do on every one."""
+    user, found = logged_in(), seen()
+    if found is not None:
+        return found[1]
+    return Role(user.role) if user is not None and user.role else None
+
+
+def seen() -> tuple[Site, Role] | None:
+    """The site that the reader looks at, and their role there; remembers the site that the address names."""
+    by_key = sites_open()
+    wanted = request.args.get("site")
+    found = by_key.get(wanted or session.get("site") or "") or next(iter(by_key.values()), None)
+    if found is not None and wanted and session.get("site") != found[0].key:
+        session["site"] = found[0].key
+    return found
 
 
 def logged_in() -> User | None:

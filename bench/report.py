@@ -188,6 +188,7 @@ def spend() -> Iterator[Row]:
                 yield {
                     "cost_id": derive("cost", day, channel, number), "site_id": 1, "day": day, "channel": channel,
                     "source": source, "medium": medium, "campaign": f"campaign_{number}",
+                    "told_source": source, "told_medium": medium, "told_campaign": f"campaign_{number}",
                     "amount_minor": 1_000 + number, "currency": "JPY", "updated_at": NOW,
                 }  # fmt: skip
 

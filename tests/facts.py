@@ -286,4 +286,5 @@ def cost_row(number: int, row: CostRow) -> dict[str, Any]:
         "cost_id": derive("cost", number), "site_id": SITE_ID, "day": row.day, "amount_minor": row.amount_minor,
         "currency": row.currency, "updated_at": datetime(2026, 11, 1, tzinfo=UTC),
         **{name: arrival[name] for name in ("channel", "source", "medium", "campaign")},
+        **{f"told_{name}": arrival[name] for name in ("source", "medium", "campaign")},
     }  # fmt: skip

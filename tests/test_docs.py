@@ -57,6 +57,8 @@ MACROS = {
     "Device": "device_word",
     "Refusal": "refusal_word",
     "Traced": "traced_word",
+    "Stage": "stage_word",
+    "Role": "rights_word",
 }
 
 

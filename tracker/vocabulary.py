@@ -84,13 +84,16 @@ class IdentificationKind(StrEnum):
 
 
 class ConversionKind(StrEnum):
-    """An outcome that earns credit. LEAD is a person, once; the four before it are events."""
+    """An outcome that earns credit. LEAD, MQL, SQL and CUSTOMER are people, once; the four before are events."""
 
     FORM = "form"
     CALL = "call"
     CHAT = "chat"
     OFFLINE = "offline"
     LEAD = "lead"
+    MQL = "mql"
+    SQL = "sql"
+    CUSTOMER = "customer"
     DEAL_CREATED = "deal_created"
     DEAL_WON = "deal_won"
 
@@ -124,6 +127,27 @@ class DealType(StrEnum):
     RENEWAL = "renewal"
 
 
+class Stage(StrEnum):
+    """How far a person is on the way from visitor to customer, in order; the words are HubSpot's internal names."""
+
+    SUBSCRIBER = "subscriber"
+    LEAD = "lead"
+    MQL = "marketingqualifiedlead"
+    SQL = "salesqualifiedlead"
+    OPPORTUNITY = "opportunity"
+    CUSTOMER = "customer"
+    EVANGELIST = "evangelist"
+    OTHER = "other"
+
+
+class StageCause(StrEnum):
+    """What moved a person to a stage: a CRM said so, a user of the pages, or a deal of theirs."""
+
+    CRM = "crm"
+    USER = "user"
+    DEAL = "deal"
+
+
 class EntryKind(StrEnum):
     """Why the ledger of a deal moved."""
 
@@ -136,10 +160,11 @@ class EntryKind(StrEnum):
 
 
 class CrmChangeKind(StrEnum):
-    """What a CRM told us about: a person, a deal, that two contacts are one person, or that they are two after all."""
+    """What was told of people and deals: a person, a deal, how far a person is, that two are one, or two after all."""
 
     CONTACT = "contact"
     DEAL = "deal"
+    STAGE = "stage"
     MERGE = "merge"
     SPLIT = "split"
 
@@ -195,6 +220,9 @@ class Dimension(StrEnum):
     TERM = "term"
     CONTENT = "content"
     LANDING_PAGE = "landing_page"
+    REFERRING_HOST = "referring_host"
+    COUNTRY = "country"
+    DEVICE = "device"
 
 
 class Device(StrEnum):
@@ -207,10 +235,40 @@ class Device(StrEnum):
 
 
 class Role(StrEnum):
-    """What a user may do: an owner changes settings, a viewer reads."""
+    """What a user may do on a site, from most to least.
+
+    OWNER: all, settings and users, too; ANALYST: everything but those; VIEWER: figures, no personal data.
+    """
 
     OWNER = "owner"
+    ANALYST = "analyst"
     VIEWER = "viewer"
+
+
+class Audited(StrEnum):
+    """What is written into the audit log."""
+
+    USER = "user"
+    MEMBER = "member"
+    TRACKING = "tracking"
+    NUMBERS = "numbers"
+    POLICY = "policy"
+    MERGE = "merge"
+    SPLIT = "split"
+    STAGE = "stage"
+    COSTS = "costs"
+    COST_RULES = "cost_rules"
+    PIPELINE = "pipeline"
+    VIEW = "view"
+    DIGEST = "digest"
+    EXPORT = "export"
+
+
+class Every(StrEnum):
+    """How often a report goes out by mail."""
+
+    WEEK = "week"
+    MONTH = "month"
 
 
 class Consent(StrEnum):

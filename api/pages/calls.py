@@ -10,9 +10,9 @@ from flask_babel import gettext
 
 from api.context import here
 from api.pages.contacts import offset_asked, page_of
-from api.pages.frame import site_named, site_seen
+from api.pages.frame import site_named
 from api.pages.routes import routes
-from api.trust import Audience, audience, is_owner
+from api.trust import Audience, audience, is_owner, site_seen
 from tracker.access.sites import Site, set_terms
 from tracker.calls.numbers import Number, add_number, list_numbers, remove_number
 from tracker.db.store import Tx, begin, reading

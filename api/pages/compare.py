@@ -8,10 +8,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.frame import address, site_seen
+from api.pages.frame import address
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, count, money, percent, period_of, ratio
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.attribution.policies import versions_of
 from tracker.clock import local_day
 from tracker.db.store import Tx, reading
@@ -167,7 +167,7 @@ def row_shown(row: Compared, found: Comparison, args: dict[str, str]) -> ShownRo
     cells = []
     for i, column in enumerate(found.columns):
         kept = row.figures[i]
-        href = None if unit is Unit.RATIO or not kept else behind(column, args, found.metric, row)
+        href = None if unit.is_quotient or not kept else behind(column, args, found.metric, row)
         is_first = i == 0
         cells.append(
             (
@@ -188,9 +188,9 @@ def behind(column: Column, args: dict[str, str], metric: str, row: Compared) -> 
 
 def figure_text(kept: float | None, unit: Unit, currency: str | None) -> str:
     """A figure, or the difference of two."""
-    if kept is None or (unit is Unit.MONEY and currency is None):
+    if kept is None or (unit.is_money and currency is None):
         return NOTHING
-    if unit is Unit.MONEY:
+    if unit.is_money:
         return money(int(kept), currency or "")
     return ratio(kept) if unit is Unit.RATIO else count(to_number(kept, unit) or 0)
 

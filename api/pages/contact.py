@@ -12,10 +12,10 @@ from flask_babel import format_date, gettext
 from api.context import here
 from api.languages import chosen
 from api.pages.contacts import offset_asked, page_of
-from api.pages.frame import Note, site_seen
+from api.pages.frame import Note
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, money
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.access.sites import Site
 from tracker.clock import local_day
 from tracker.db.store import Tx, reading

@@ -7,10 +7,10 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from api.context import here
-from api.pages.frame import Page, address, kept_arguments, site_seen
+from api.pages.frame import Page, address, kept_arguments
 from api.pages.routes import routes
 from api.pages.shown import Cell, money
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.db.store import reading
 from tracker.reports.people import Listed, ListedTouch, list_people
 

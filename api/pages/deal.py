@@ -14,10 +14,10 @@ from api.context import here
 from api.languages import chosen
 from api.pages.contact import ShownTouch, signed, touch_shown
 from api.pages.contacts import offset_asked, page_of
-from api.pages.frame import Note, address, site_seen
+from api.pages.frame import Note, address
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, money
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.access.sites import Site
 from tracker.clock import from_ms, local_day
 from tracker.db.store import reading

@@ -8,17 +8,26 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Flask, current_app, g, redirect, request, session, url_for
+from flask import Flask, current_app, redirect, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import generate_csrf
 
-from api.context import here
 from api.languages import chosen
 from api.pages.routes import routes
-from api.trust import Audience, audience, logged_in
-from tracker.access.sites import Site, all_sites
-from tracker.db.store import reading
+from api.trust import (
+    Audience,
+    audience,
+    least_role,
+    logged_in,
+    role_seen,
+    sees_people,
+    site_seen,
+    sites_open,
+)
+from tracker.access.roles import may
+from tracker.access.sites import Site
 from tracker.errors import NotFound
+from tracker.vocabulary import Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +44,20 @@ class Links:
     """Where the frame leads."""
 
     home: str
+    overview: str | None = None
     source: str | None = None
+    opportunities: str | None = None
     paths: str | None = None
     contacts: str | None = None
+    companies: str | None = None
+    costs: str | None = None
     calls: str | None = None
     tracking: str | None = None
     install: str | None = None
+    views: str | None = None
+    digests: str | None = None
+    team: str | None = None
+    audit: str | None = None
     api_docs: str | None = None
     log_out: str | None = None
 
@@ -61,22 +78,6 @@ class Note:
     text: str
     href: str | None = None
     is_warning: bool = False
-
-
-def site_seen() -> Site | None:
-    """The site this user looks at: ?site=KEY, else the one looked at last, else the oldest; None without any."""
-    if "site_seen" not in g:
-        with reading(here().engine) as tx:
-            g.sites_seen = all_sites(tx)
-        by_key = {site.key: site for site in g.sites_seen}
-        wanted = request.args.get("site") or session.get("site")
-        found = by_key.get(wanted or "") or next(iter(g.sites_seen), None)
-        if found is not None and session.get("site") != found.key and request.args.get("site"):
-            session["site"] = found.key
-        g.site_seen = found
-    site = g.site_seen
-    assert site is None or isinstance(site, Site)
-    return site
 
 
 def site_named() -> Site:
@@ -108,7 +109,7 @@ def framed() -> dict[str, Any]:
     """The names that layout.html uses."""
     user = logged_in()
     site = site_seen() if user else None
-    shown = g.sites_seen if user else []
+    shown = [one for one, _ in sites_open().values()]
     endpoint = request.endpoint or ""
     return {
         "lang": chosen(),
@@ -118,46 +119,71 @@ def framed() -> dict[str, Any]:
         "user": user,
         "links": links(user is not None),
         "csrf_token": generate_csrf,
-        "page": TABS.get(endpoint, ""),
+        "page": TABS.get(endpoint.removeprefix("pages."), ""),
+        "sees_people": user is not None and sees_people(),
     }
 
 
+# Which tab each page belongs to; a page that is not here belongs to none.
 TABS = {
-    "pages.source": "source",
-    "pages.source_rows": "source",
-    "pages.compare": "source",
-    "pages.policy": "source",
-    "pages.try_settings": "source",
-    "pages.save_settings": "source",
-    "pages.pathways": "paths",
-    "pages.pathways_rows": "paths",
-    "pages.contacts": "contacts",
-    "pages.contact": "contacts",
-    "pages.deal": "source",
-    "pages.conversion": "source",
-    "pages.touch": "source",
-    "pages.calls": "calls",
-    "pages.tracking": "tracking",
-    "pages.install": "tracking",
-    "pages.check_site": "tracking",
+    "overview": "overview",
+    "source": "source",
+    "source_rows": "source",
+    "compare": "source",
+    "policy": "source",
+    "try_settings": "source",
+    "save_settings": "source",
+    "deal": "source",
+    "conversion": "source",
+    "touch": "source",
+    "opportunities": "opportunities",
+    "opportunities_rows": "opportunities",
+    "pathways": "paths",
+    "pathways_rows": "paths",
+    "contacts": "contacts",
+    "contact": "contacts",
+    "companies": "contacts",
+    "company": "contacts",
+    "costs": "costs",
+    "calls": "calls",
+    "tracking": "tracking",
+    "install": "tracking",
+    "check_site": "tracking",
+}
+# What the frame links to, by the name of the link; the least role is the page's own.
+LINKED = {
+    "overview": "overview",
+    "source": "source",
+    "opportunities": "opportunities",
+    "paths": "pathways",
+    "contacts": "contacts",
+    "companies": "companies",
+    "costs": "costs",
+    "calls": "calls",
+    "tracking": "tracking",
+    "install": "install",
+    "views": "views",
+    "digests": "digests",
+    "team": "team",
+    "audit": "audit_log",
+    "log_out": "logout",
 }
 
 
 def links(is_inside: bool) -> Links:
-    """The links of the frame, for somebody logged in or not."""
+    """The links of the frame, for somebody logged in or not: to pages that they may open."""
     if not is_inside:
         return Links(home=url_for("pages.login"))
-    return Links(
-        home=url_for("pages.source"),
-        source=url_for("pages.source"),
-        paths=url_for("pages.pathways"),
-        contacts=url_for("pages.contacts"),
-        calls=url_for("pages.calls"),
-        tracking=url_for("pages.tracking"),
-        install=url_for("pages.install"),
-        api_docs="/api/docs",
-        log_out=url_for("pages.logout"),
-    )
+    found = {name: url_for(f"pages.{view}") for name, view in LINKED.items() if may_open(f"pages.{view}")}
+    return Links(home=found.get("overview") or url_for("pages.source"), api_docs="/api/docs", **found)
+
+
+def may_open(endpoint: str) -> bool:
+    """Whether the reader's role on the site is enough for a page."""
+    if endpoint not in current_app.view_functions:
+        return False
+    least = least_role(current_app, endpoint)
+    return least is Role.VIEWER or may(role_seen(), least)
 
 
 def asset(name: str) -> str:

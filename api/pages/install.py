@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.frame import script_of, site_named, site_seen
+from api.pages.frame import script_of, site_named
 from api.pages.routes import routes
 from api.pages.session import limiter
-from api.trust import Audience, audience, is_owner
+from api.trust import Audience, audience, is_owner, site_seen
 from tracker.access.sites import Site, find_site, set_tracking
 from tracker.access.tracking import CLICKS, CONSENTS, FIELDS, changed
 from tracker.checkhit import PARAMETER, made_ms, new_nonce

@@ -12,10 +12,10 @@ from flask_babel import gettext
 
 from api.context import here
 from api.pages.deal import CREDITED_BY
-from api.pages.frame import Note, Page, address, kept_arguments, site_seen
+from api.pages.frame import Note, Page, address, kept_arguments
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, count, money, period_of, ratio
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.access.sites import Site
 from tracker.attribution.terms import DirectPolicy
 from tracker.clock import local_day

@@ -11,10 +11,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.frame import site_named, site_seen
+from api.pages.frame import site_named
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, PRESETS, count, money
-from api.trust import Audience, audience, is_owner, logged_in
+from api.trust import Audience, audience, is_owner, logged_in, site_seen
 from tracker.access.sites import Site
 from tracker.attribution.fits import fits_of
 from tracker.attribution.policies import policy_in_force, save_policy, versions_of

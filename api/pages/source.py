@@ -9,10 +9,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.frame import Note, address, kept_arguments, site_seen
+from api.pages.frame import Note, address, kept_arguments
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, count, money, period_of, ratio
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.access.sites import Site
 from tracker.attribution.models import MODELS
 from tracker.attribution.policy import terms_of
@@ -27,12 +27,18 @@ from tracker.reports.table import UNATTRIBUTED, Figures, Meta, Table, to_number
 from tracker.vocabulary import Basis, Dimension, Model
 
 TILES = ("visits", "new_leads", "sales", "revenue", "cost", "roas")
-CHARTED = tuple(metric.key for metric in METRICS if metric.unit is not Unit.RATIO and metric.key != "visitors")
+CHARTED = tuple(metric.key for metric in METRICS if not metric.unit.is_quotient and metric.key != "visitors")
 COMMON_CURRENCIES = ("JPY", "USD", "EUR")
 ASKED = ("by", "model", "basis", "currency", "direct", "lookback_days", "scope", "policy", "sort")
 # The notes (catalogue.NOTES) that stand above the figures, because the figures lack something.
 WARNINGS = frozenset({"unconverted", "late_rates", "no_currency", "several_rules"})
-TEMPLATE_UNIT = {Unit.COUNT: "count", Unit.CREDIT: "count", Unit.MONEY: "money", Unit.RATIO: "ratio"}
+TEMPLATE_UNIT = {
+    Unit.COUNT: "count",
+    Unit.CREDIT: "count",
+    Unit.MONEY: "money",
+    Unit.PRICE: "money",
+    Unit.RATIO: "ratio",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,10 +189,10 @@ def download(form: str) -> str:
 def cell_of(figures: Figures, key: str, currency: str | None, href: str | None) -> Cell:
     """One figure as the page shows it; a ratio has no rows of its own behind it."""
     unit, kept = METRIC[key].unit, figures.of(key)
-    if kept is None or (unit is Unit.MONEY and currency is None):
+    if kept is None or (unit.is_money and currency is None):
         return Cell(None, NOTHING)
-    if unit is Unit.MONEY:
-        return Cell(kept, money(int(kept), currency or ""), href)
+    if unit.is_money:
+        return Cell(kept, money(int(kept), currency or ""), None if unit.is_quotient else href)
     if unit is Unit.RATIO:
         return Cell(kept, ratio(kept))
     number = to_number(kept, unit) or 0

@@ -11,11 +11,11 @@ from flask_babel import gettext
 
 from api.context import here
 from api.pages.deal import CREDITED_BY
-from api.pages.frame import Page, address, kept_arguments, site_seen
+from api.pages.frame import Page, address, kept_arguments
 from api.pages.routes import routes
 from api.pages.shown import Cell, count, money
 from api.pages.source import Label, ShownColumn, asked, shown_meta
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.attribution.credit import MICRO
 from tracker.clock import local_day
 from tracker.db.store import reading

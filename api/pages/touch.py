@@ -9,9 +9,8 @@ from flask.typing import ResponseReturnValue
 from api.context import here
 from api.pages.contact import ShownTouch, contact_word, touch_shown
 from api.pages.contacts import offset_asked, page_of
-from api.pages.frame import site_seen
 from api.pages.routes import routes
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.db.store import reading
 from tracker.errors import NotFound
 from tracker.reports.touch import TouchRead, read_touch

@@ -7,9 +7,9 @@ from flask import render_template, request
 from flask.typing import ResponseReturnValue
 
 from api.context import here
-from api.pages.frame import script_of, site_seen
+from api.pages.frame import script_of
 from api.pages.routes import routes
-from api.trust import Audience, audience
+from api.trust import Audience, audience, site_seen
 from tracker.clock import local_day
 from tracker.collect.counts import Hit, count_intake, last_hit
 from tracker.db.store import reading

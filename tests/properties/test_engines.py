@@ -382,7 +382,7 @@ def test_rows_add_up_to_the_totals_and_a_chart_to_its_table(facts: Facts, query:
     table = Source(MemoryEngine(facts), query).table(NOW)
     together = sum((row.figures for row in table.rows), Figures())
     for metric in METRICS:
-        if metric.unit is Unit.RATIO or metric.key == "visitors":
+        if metric.unit.is_quotient or metric.key == "visitors":
             continue
         total = table.totals.of(metric.key)
         assert together.of(metric.key) == total
@@ -404,7 +404,7 @@ def test_the_rows_behind_every_figure_add_up_to_it(store: Store, facts: Facts, q
         cells = [(None if row.is_unattributed else row.values, row.figures) for row in table.rows]
         for values, figures in [*cells, ((), table.totals)]:
             for metric in METRICS:
-                if metric.unit is not Unit.RATIO:
+                if not metric.unit.is_quotient:
                     assert behind(tx, query, metric.key, values) == figures.of(metric.key), (metric.key, values)
 
 

@@ -19,11 +19,11 @@ LANGUAGES = ("en", "ja")
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Someone who logs in."""
+    """Someone who logs in. role: on every site; None: only on those where they are a member (roles.py)."""
 
     user_id: int
     email: str
-    role: str
+    role: str | None
     language: str
 
 
@@ -40,9 +40,12 @@ def nobody_hash() -> str:
 
 
 def add_user(
-    tx: Tx, email: str, password: str, *, now: datetime, role: Role = Role.OWNER, language: str = "en"
+    tx: Tx, email: str, password: str, *, now: datetime, role: Role | None = Role.OWNER, language: str = "en"
 ) -> User:
-    """A new user; raises Invalid (no address, short password) or Conflict (known)."""
+    """A new user; raises Invalid (no address, short password) or Conflict (known).
+
+    role  on every site; None: they see no site until they are made a member of one
+    """
     address = email.strip().lower()
     if "@" not in address or len(address) > 320:
         raise Invalid(f"{email[:80]!r} is not an e-mail address", field="email")
@@ -55,7 +58,7 @@ def add_user(
     row = {
         "email": address,
         "password_hash": hasher().hash(password),
-        "role": role.value,
+        "role": None if role is None else role.value,
         "language": language,
         "created_at": now,
     }
@@ -74,7 +77,7 @@ def find_user(tx: Tx, user_id: int) -> User | None:
     return None if row is None else User(**row)
 
 
-def select_user() -> Select[tuple[int, str, str, str]]:
+def select_user() -> Select[tuple[int, str, str | None, str]]:
     """The columns of User."""
     return select(users.c.user_id, users.c.email, users.c.role, users.c.language)
 

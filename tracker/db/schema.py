@@ -15,7 +15,6 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
@@ -23,7 +22,25 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
-from tracker.db.columns import Instant, Serial, Word, arrival_columns, one_of
+from tracker.db.columns import Instant, Serial, Word, arrival_columns, metadata, one_of
+from tracker.db.dictionaries import (
+    audit,
+    cost_imports,
+    cost_rules,
+    digests,
+    fits,
+    leases,
+    members,
+    numbers,
+    pipeline_stages,
+    policies,
+    sites,
+    tokens,
+    user_agents,
+    users,
+    views,
+    visitors,
+)
 from tracker.vocabulary import (
     ConversionKind,
     CrmChangeKind,
@@ -34,145 +51,59 @@ from tracker.vocabulary import (
     IdentificationKind,
     IdentifierKind,
     Origin,
-    Role,
+    Stage,
+    StageCause,
     TouchKind,
     Traced,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-
-
-# --- dictionaries ---------------------------------------------------------------------------------------------------
-
-sites = Table(
-    "sites",
-    metadata,
-    Column("site_id", Integer, primary_key=True),
-    Column("key", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False),
-    Column("hosts", JSON, nullable=False),  # list of host names; a hit from another host is refused
-    Column("timezone", Text, nullable=False),
-    Column("currency", Text),  # empty until set or until the first deal or cost names one
-    Column("visit_gap_s", Integer, nullable=False),
-    Column("lease_s", Integer, nullable=False),  # how long a visitor holds a phone number after each page view
-    Column("lease_rest_s", Integer, nullable=False),  # how long it rests then before another visitor is shown it
-    Column("is_demo", Boolean, nullable=False, server_default=false()),
-    Column("created_at", Instant, nullable=False),
-    Column("tracking", JSON, nullable=False),  # what its snippet does: access/tracking.py
-)
-
-users = Table(
-    "users",
-    metadata,
-    Column("user_id", Integer, primary_key=True),
-    Column("email", Text, nullable=False, unique=True),
-    Column("password_hash", Text, nullable=False),  # argon2id
-    Column("role", Text, nullable=False),
-    Column("language", Text, nullable=False),
-    Column("created_at", Instant, nullable=False),
-    one_of("role", Role),
-)
-
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("token_id", Integer, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("token_hash", Text, nullable=False, unique=True),  # SHA-256; the token itself is shown once
-    Column("site_id", ForeignKey("sites.site_id")),  # empty: every site, the request names it
-    Column("created_at", Instant, nullable=False),
-    Column("revoked_at", Instant),
-)
-
-visitors = Table(
-    "visitors",
-    metadata,
-    Column("visitor_no", Serial, primary_key=True),  # dense integer: what facts carry and reports count
-    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
-    Column("visitor_id", Text, nullable=False),  # the cookie's random value
-    UniqueConstraint("site_id", "visitor_id"),
-)
-
-user_agents = Table(
-    "user_agents",
-    metadata,
-    Column("ua_id", Text, primary_key=True),  # hash of the text
-    Column("text", Text, nullable=False),
-    Column("browser", Text, nullable=False),
-    Column("os", Text, nullable=False),
-    Column("device", Text, nullable=False),
-    Column("bot", Text),  # the crawler pattern that matched; empty for people
-)
-
-# Phone numbers that lead to the site's own: shown to visitors in their place, or printed with a source of their own.
-numbers = Table(
-    "numbers",
-    metadata,
-    Column("number_id", Integer, primary_key=True),
-    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
-    Column("number", Word, nullable=False),  # E.164
-    Column("shown", JSON, nullable=False),  # list of the numbers (E.164) on the site that it stands in for
-    Column("source", Text),  # a number with a source is printed somewhere and is shown to no visitor
-    Column("medium", Text),
-    Column("campaign", Text),
-    Column("added_at", Instant, nullable=False),
-    Column("removed_at", Instant),  # calls to it are told for a while yet
-    UniqueConstraint("site_id", "number"),
-)
-
-# Who was shown which number when, and what brought them. Told calls keep what was found here; old leases are deleted.
-leases = Table(
-    "leases",
-    metadata,
-    Column("lease_id", Serial, primary_key=True),
-    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
-    Column("number_id", ForeignKey("numbers.number_id"), nullable=False),
-    Column("visitor_id", Text, nullable=False),
-    Column("url", Text, nullable=False),  # of the page that the visitor landed on, and the page before it
-    Column("referrer", Text),
-    Column("origin", Text, nullable=False),  # JSON: channel, source, medium, campaign of that arrival
-    Column("started_at", Instant, nullable=False),
-    Column("until_at", Instant, nullable=False),
-    Index(None, "number_id", "until_at"),  # who holds a number, and who held it last
-    Index(None, "site_id", "visitor_id"),  # a visitor's own number
-)
-
-# A site's attribution policies, one version after the other; the last is in force. Never changed, never deleted.
-policies = Table(
-    "policies",
-    metadata,
-    Column("site_id", ForeignKey("sites.site_id"), primary_key=True, autoincrement=False),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("policy", JSON, nullable=False),  # attribution/policy.py
-    Column("note", Text, nullable=False),
-    Column("saved_by", Text, nullable=False),
-    Column("saved_at", Instant, nullable=False),
-)
-
-# What models learned from a site's own paths; the last is in force. Frozen: a new fit is a new version.
-fits = Table(
+__all__ = [
+    "audit",
+    "calls",
+    "checks",
+    "contacts",
+    "conversions",
+    "cost_imports",
+    "cost_rules",
+    "costs",
+    "crm_changes",
+    "deal_contacts",
+    "deal_entries",
+    "deal_states",
+    "deals",
+    "digests",
+    "engagements",
     "fits",
-    metadata,
-    Column("site_id", ForeignKey("sites.site_id"), primary_key=True, autoincrement=False),
-    Column("version", Integer, primary_key=True, autoincrement=False),
-    Column("fitted_at", Instant, nullable=False),
-    Column("from_day", Text, nullable=False),  # the data window, in the site's zone
-    Column("to_day", Text, nullable=False),
-    Column("n_paths", Integer, nullable=False),
-    Column("n_converted", Integer, nullable=False),
-    Column("n_touches", Integer, nullable=False),
-    Column("policy_version", Integer, nullable=False),
-    Column("learned", JSON, nullable=False),  # attribution/fitting.py
-    Column("refusals", JSON, nullable=False),  # by model: why it could not be fitted
-)
+    "hits",
+    "hits_parked",
+    "hits_waiting",
+    "identifications",
+    "identifiers",
+    "leases",
+    "links",
+    "members",
+    "merges",
+    "metadata",
+    "numbers",
+    "paths",
+    "pipeline_stages",
+    "policies",
+    "pulse",
+    "recredited",
+    "refusals",
+    "retention",
+    "sites",
+    "spent_links",
+    "stage_changes",
+    "tokens",
+    "touchpoints",
+    "user_agents",
+    "users",
+    "views",
+    "visit_hits",
+    "visitors",
+    "visits",
+]
 
 # --- journals -------------------------------------------------------------------------------------------------------
 
@@ -297,6 +228,10 @@ costs = Table(
     Column("cost_id", Text, primary_key=True),  # derived from the key below: the same day and campaign is replaced
     Column("site_id", ForeignKey("sites.site_id"), nullable=False),
     Column("day", Text, nullable=False),
+    # As they were told, which name the row; and what the site calls them by its rules (cost_rules).
+    Column("told_source", Word, nullable=False),
+    Column("told_medium", Word, nullable=False),
+    Column("told_campaign", Word, nullable=False),
     Column("channel", Word, nullable=False),
     Column("source", Word, nullable=False),
     Column("medium", Word, nullable=False),
@@ -306,7 +241,7 @@ costs = Table(
     Column("clicks", BigInteger),
     Column("impressions", BigInteger),
     Column("updated_at", Instant, nullable=False),
-    UniqueConstraint("site_id", "day", "source", "medium", "campaign"),
+    UniqueConstraint("site_id", "day", "told_source", "told_medium", "told_campaign"),
     CheckConstraint("amount_minor >= 0", name="amount"),
 )
 
@@ -392,6 +327,9 @@ contacts = Table(
     Column("company_name", Text),
     Column("company_domain", Word),  # from the e-mail address; free-mail domains never
     Column("properties", JSON, nullable=False),
+    Column("stage", Word),  # of its life cycle, the latest of stage_changes; empty: nobody told
+    Column("stage_at", Instant),
+    Column("score", Integer),  # as the CRM says
     Column("lead_at", Instant, nullable=False),  # first identified
     Column("lead_day", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -427,6 +365,24 @@ identifications = Table(
     Index(None, "visitor_no"),
     Index(None, "contact_id"),
     Index(None, "hit_seq"),  # whether an old hit names somebody, and so is kept
+)
+
+# A contact's way through the life cycle: each change, who made it, and what decided it.
+stage_changes = Table(
+    "stage_changes",
+    metadata,
+    Column("contact_id", ForeignKey("contacts.contact_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("stage_before", Text),
+    Column("stage", Word, nullable=False),
+    Column("occurred_at", Instant, nullable=False),
+    Column("day", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("decided_by", Text, nullable=False),  # 'crm', 'user alice@acme.example', a deal's reference
+    one_of("stage", Stage),
+    one_of("cause", StageCause),
+    Index(None, "site_id", "day"),
 )
 
 # Which contacts are merged now, each into which: it has no row in contacts, and what was its own is the other's.
@@ -482,6 +438,8 @@ deals = Table(
     Column("name", Text),
     Column("pipeline", Text),
     Column("stage", Text),  # the CRM's own word
+    Column("probability_bp", Integer),  # of being won, as the CRM says, in ten-thousandths
+    Column("lost_reason", Text),
     Column("status", Text, nullable=False),
     Column("type", Text, nullable=False),
     Column("amount_minor", BigInteger, nullable=False),
@@ -503,6 +461,29 @@ deal_contacts = Table(
     Column("deal_id", ForeignKey("deals.deal_id"), primary_key=True),
     Column("contact_id", ForeignKey("contacts.contact_id"), primary_key=True),
     Index(None, "contact_id"),
+)
+
+# How a deal stood, from each change on until the next: what is asked of a past day is asked here.
+deal_states = Table(
+    "deal_states",
+    metadata,
+    Column("deal_id", ForeignKey("deals.deal_id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("from_at", Instant, nullable=False),
+    Column("to_at", Instant),  # empty: it stands so now
+    Column("from_day", Text, nullable=False),
+    Column("to_day", Text),  # the day of to_at
+    Column("pipeline", Word, nullable=False),  # '' where the CRM named none, as below
+    Column("stage", Word, nullable=False),
+    Column("stage_at", Instant, nullable=False),  # since when it has been in this stage
+    Column("status", Text, nullable=False),
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("probability_bp", Integer),
+    Column("lost_reason", Text),
+    one_of("status", DealStatus),
+    Index(None, "site_id", "from_day"),  # who stood where on a day, who entered a stage in a period
 )
 
 # The ledger: signed entries, each with its own date. Their sum is what the CRM says the deal brought.

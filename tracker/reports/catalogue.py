@@ -12,12 +12,23 @@ from tracker.vocabulary import Basis, ConversionKind, Dimension
 
 class Unit(StrEnum):
     """What a metric's number is: COUNT a whole number, CREDIT a number that models share out, MONEY minor units of
-    the report's currency, RATIO a quotient that is empty when it is undefined."""
+    the report's currency, PRICE money for one of something, RATIO a quotient; both are empty when undefined."""
 
     COUNT = "count"
     CREDIT = "credit"
     MONEY = "money"
+    PRICE = "price"
     RATIO = "ratio"
+
+    @property
+    def is_money(self) -> bool:
+        """Whether it is minor units of the report's currency."""
+        return self in {Unit.MONEY, Unit.PRICE}
+
+    @property
+    def is_quotient(self) -> bool:
+        """Whether it is divided out of others, and so has no rows of its own behind it."""
+        return self in {Unit.PRICE, Unit.RATIO}
 
 
 def message(text: str) -> str:
@@ -86,12 +97,30 @@ METRICS = (
         message("New leads"),
         message("People who could be named for the first time; each person once."),
     ),
-    Metric("deals", Unit.CREDIT, message("Deals"), message("Deals that were created in the CRM.")),
+    Metric(
+        "mql",
+        Unit.CREDIT,
+        message("MQL"),
+        message("People who became marketing qualified leads for the first time; each person once."),
+    ),
+    Metric(
+        "sql",
+        Unit.CREDIT,
+        message("SQL"),
+        message("People who became sales qualified leads for the first time; each person once."),
+    ),
+    Metric("deals", Unit.CREDIT, message("Opportunities"), message("Deals that were created in the CRM.")),
     Metric(
         "sales",
         Unit.CREDIT,
         message("Sales"),
         message("Deals won, on the day they closed; a win that was taken back is no sale."),
+    ),
+    Metric(
+        "customers",
+        Unit.CREDIT,
+        message("Customers"),
+        message("People who became customers: the CRM said so, or a deal that names them was won. Each person once."),
     ),
     Metric(
         "revenue",
@@ -106,6 +135,30 @@ METRICS = (
         Unit.MONEY,
         message("Cost"),
         message("What was paid for the source, as imported, each day at its own rate."),
+    ),
+    Metric(
+        "cost_per_lead",
+        Unit.PRICE,
+        message("Cost per lead"),
+        message("Cost / new leads. Empty where there is no cost or no lead."),
+    ),
+    Metric(
+        "cost_per_mql",
+        Unit.PRICE,
+        message("Cost per MQL"),
+        message("Cost / MQL. Empty where there is no cost or no MQL."),
+    ),
+    Metric(
+        "cost_per_sql",
+        Unit.PRICE,
+        message("Cost per SQL"),
+        message("Cost / SQL. Empty where there is no cost or no SQL."),
+    ),
+    Metric(
+        "cost_per_customer",
+        Unit.PRICE,
+        message("Cost per customer"),
+        message("Cost / customers. Empty where there is no cost or no customer."),
     ),
     Metric(
         "roi",
@@ -129,6 +182,9 @@ COUNTED = {
     "chat": ConversionKind.CHAT,
     "offline": ConversionKind.OFFLINE,
     "new_leads": ConversionKind.LEAD,
+    "mql": ConversionKind.MQL,
+    "sql": ConversionKind.SQL,
+    "customers": ConversionKind.CUSTOMER,
     "deals": ConversionKind.DEAL_CREATED,
     "sales": ConversionKind.DEAL_WON,
 }
@@ -159,6 +215,24 @@ DIMENSIONS = (
         Dimension.LANDING_PAGE,
         message("Landing page"),
         message("The page the visit began on, without its query."),
+        False,
+    ),
+    DimensionEntry(
+        Dimension.REFERRING_HOST,
+        message("Referrer"),
+        message("The host of the page that led to the visit."),
+        False,
+    ),
+    DimensionEntry(
+        Dimension.COUNTRY,
+        message("Country"),
+        message("From where the visit came, by its network address, which is not kept."),
+        False,
+    ),
+    DimensionEntry(
+        Dimension.DEVICE,
+        message("Device"),
+        message("The class of device: desktop, mobile, tablet or other."),
         False,
     ),
 )

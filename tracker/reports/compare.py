@@ -193,7 +193,7 @@ def numbers_of(row: Compared, found: Comparison) -> dict[str, Any]:
         "changes": [number_of(one.amount, unit, found.currency) for one in row.changes],
         "change_ratios": [None if one.ratio is None else round(one.ratio, 6) for one in row.changes],
     }
-    if unit is Unit.MONEY:
+    if unit.is_money:
         is_known = found.currency is not None
         numbers["figures_minor"] = [one if is_known else None for one in row.figures]
         numbers["changes_minor"] = [one.amount if is_known else None for one in row.changes]
@@ -202,6 +202,6 @@ def numbers_of(row: Compared, found: Comparison) -> dict[str, Any]:
 
 def number_of(kept: int | float | None, unit: Unit, currency: str | None) -> Number:
     """One figure as JSON gives it."""
-    if unit is Unit.MONEY:
+    if unit.is_money:
         return None if currency is None or kept is None else plain(int(kept), currency)
     return to_number(kept, unit)

@@ -21,7 +21,7 @@ from tracker.db.schema import contacts, costs, deals, links, touchpoints, visito
 from tracker.db.store import Tx
 from tracker.db.writes import chunks
 from tracker.errors import Invalid
-from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC, Unit
+from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC
 from tracker.reports.columns import NOBODY
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.engines.sql import channel_of, visits_of
@@ -143,7 +143,7 @@ def rows_behind(tx: Tx, query: Query, metric: str, values: Values, cursor: str |
     cursor  the `next_cursor` of the page before
     raises  Invalid: an unknown metric, a ratio (open what it is made of), a wrong cursor or limit
     """
-    if metric not in METRIC or METRIC[metric].unit is Unit.RATIO:
+    if metric not in METRIC or METRIC[metric].unit.is_quotient:
         raise Invalid(f"no rows stand behind {metric[:40]!r}; open revenue or cost", field="metric")
     if values and len(values) != len(query.by):
         raise Invalid(f"{len(values)} values for {len(query.by)} dimensions", field="values")

@@ -17,7 +17,7 @@ from tracker.attribution.touches import Ints
 from tracker.clock import local_day
 from tracker.db.store import Tx
 from tracker.errors import Invalid
-from tracker.reports.catalogue import METRIC, Unit
+from tracker.reports.catalogue import METRIC
 from tracker.reports.columns import KINDS, day_text
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.exchange import Exchange
@@ -103,7 +103,7 @@ class Source:
             self._add_visits(sums, scope)
         elif metric != "cost":
             self._add_credits(sums, scope)
-        if metric in {"cost", "roi", "roas"}:
+        if metric == "cost" or METRIC[metric].unit.is_quotient:
             self._add_costs(sums, scope, Exchange(self.query.currency))
         return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
 
@@ -303,7 +303,7 @@ def lines_of(sums: Sums, buckets: Sequence[str], metric: str, currency: str | No
     def numbers(own: Mapping[str, Figures]) -> tuple[Number, ...]:
         return tuple(to_numbers(own.get(bucket, Figures()), currency)[metric] for bucket in buckets)
 
-    weight = "revenue" if METRIC[metric].unit is Unit.RATIO else metric
+    weight = "revenue" if METRIC[metric].unit.is_quotient else metric
     sizes = {values: sum(int(one.of(weight) or 0) for one in own.values()) for values, own in by_value.items()}
     named = sorted((values for values in by_value if values is not None), key=lambda one: (-sizes[one], one))
     n_shown = len(named) if len(named) <= most else most - 1

@@ -41,8 +41,11 @@ class Figures:
     chat: int = 0
     offline: int = 0
     new_leads: int = 0
+    mql: int = 0
+    sql: int = 0
     deals: int = 0
     sales: int = 0
+    customers: int = 0
     revenue_minor: int = 0
     cost_minor: int = 0
 
@@ -50,6 +53,26 @@ class Figures:
     def lead_events(self) -> int:
         """Forms, calls, chats and offline contacts, in micro-conversions."""
         return self.form + self.call + self.chat + self.offline
+
+    @property
+    def cost_per_lead(self) -> int | None:
+        """Minor units for a new lead; None without cost or leads."""
+        return price(self.cost_minor, self.new_leads)
+
+    @property
+    def cost_per_mql(self) -> int | None:
+        """Minor units for a marketing qualified lead."""
+        return price(self.cost_minor, self.mql)
+
+    @property
+    def cost_per_sql(self) -> int | None:
+        """Minor units for a sales qualified lead."""
+        return price(self.cost_minor, self.sql)
+
+    @property
+    def cost_per_customer(self) -> int | None:
+        """Minor units for a customer."""
+        return price(self.cost_minor, self.customers)
 
     @property
     def roi(self) -> float | None:
@@ -227,6 +250,13 @@ class Table:
         return "\n".join([capture.get().strip("\n"), self.meta.to_text(), ""])
 
 
+def price(cost_minor: int, n_micro: int) -> int | None:
+    """Minor units for one of something that is counted in millionths, half up; None without cost or count."""
+    if cost_minor == 0 or n_micro <= 0:
+        return None
+    return (2 * cost_minor * MICRO + n_micro) // (2 * n_micro)
+
+
 def columns_of(by: Sequence[Dimension]) -> tuple[Column, ...]:
     """The columns of a report by these dimensions."""
     return (
@@ -240,9 +270,10 @@ def to_numbers(figures: Figures, currency: str | None) -> dict[str, Number]:
     numbers: dict[str, Number] = {}
     for metric in METRICS:
         kept = figures.of(metric.key)
-        if metric.unit is Unit.MONEY:
-            numbers[metric.key] = None if currency is None else plain(int(kept or 0), currency)
-            numbers[f"{metric.key}_minor"] = None if currency is None else kept
+        if metric.unit.is_money:
+            known = currency is not None and kept is not None
+            numbers[metric.key] = plain(int(kept or 0), currency or "") if known else None
+            numbers[f"{metric.key}_minor"] = kept if known else None
         else:
             numbers[metric.key] = to_number(kept, metric.unit)
     return numbers
@@ -258,9 +289,9 @@ def to_number(kept: int | float | None, unit: Unit) -> int | float | None:
 def shown(figures: Figures, key: str, currency: str | None) -> str:
     """A metric as a short text: '1,234', '0.33', '1,500.00', '250 %'; '–' where undefined."""
     unit, kept = METRIC[key].unit, figures.of(key)
-    if kept is None or (unit is Unit.MONEY and currency is None):
+    if kept is None or (unit.is_money and currency is None):
         return "–"
-    if unit is Unit.MONEY:
+    if unit.is_money:
         whole, _, decimals = plain(int(kept), currency or "").partition(".")
         return f"{'-' if whole == '-0' else ''}{int(whole):,}{'.' if decimals else ''}{decimals}"
     if unit is Unit.RATIO:

@@ -70,10 +70,10 @@ def create_users() -> None:
         sa.Column("user_id", sa.Integer(), nullable=False),
         sa.Column("email", sa.Text(), nullable=False),
         sa.Column("password_hash", sa.Text(), nullable=False),
-        sa.Column("role", sa.Text(), nullable=False),
+        sa.Column("role", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("role IN ('owner', 'viewer')", name=op.f("ck_users_role")),
+        sa.CheckConstraint("role IN ('owner', 'analyst', 'viewer')", name=op.f("ck_users_role")),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_users")),
         sa.UniqueConstraint("email", name=op.f("uq_users_email")),
     )
@@ -91,6 +91,9 @@ def create_contacts() -> None:
         sa.Column("company_name", sa.Text(), nullable=True),
         sa.Column("company_domain", WORD, nullable=True),
         sa.Column("properties", sa.JSON(), nullable=False),
+        sa.Column("stage", WORD, nullable=True),
+        sa.Column("stage_at", sa.BigInteger(), nullable=True),
+        sa.Column("score", sa.Integer(), nullable=True),
         sa.Column("lead_at", sa.BigInteger(), nullable=False),
         sa.Column("lead_day", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
@@ -120,7 +123,7 @@ def create_conversions() -> None:
         sa.Column("by_company", sa.Boolean(), nullable=False),
         sa.Column("ambiguous", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('form', 'call', 'chat', 'offline', 'lead', 'deal_created', 'deal_won')",
+            "kind IN ('form', 'call', 'chat', 'offline', 'lead', 'mql', 'sql', 'customer', 'deal_created', 'deal_won')",
             name=op.f("ck_conversions_kind"),
         ),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_conversions_site_id_sites")),
@@ -137,6 +140,9 @@ def create_costs() -> None:
         sa.Column("cost_id", sa.Text(), nullable=False),
         sa.Column("site_id", sa.Integer(), nullable=False),
         sa.Column("day", sa.Text(), nullable=False),
+        sa.Column("told_source", WORD, nullable=False),
+        sa.Column("told_medium", WORD, nullable=False),
+        sa.Column("told_campaign", WORD, nullable=False),
         sa.Column("channel", WORD, nullable=False),
         sa.Column("source", WORD, nullable=False),
         sa.Column("medium", WORD, nullable=False),
@@ -150,7 +156,12 @@ def create_costs() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_costs_site_id_sites")),
         sa.PrimaryKeyConstraint("cost_id", name=op.f("pk_costs")),
         sa.UniqueConstraint(
-            "site_id", "day", "source", "medium", "campaign", name=op.f("uq_costs_site_id_day_source_medium_campaign")
+            "site_id",
+            "day",
+            "told_source",
+            "told_medium",
+            "told_campaign",
+            name=op.f("uq_costs_site_id_day_told_source_told_medium_told_campaign"),
         ),
     )
 
@@ -165,7 +176,7 @@ def create_crm_changes() -> None:
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("kind IN ('contact', 'deal', 'merge', 'split')", name=op.f("ck_crm_changes_kind")),
+        sa.CheckConstraint("kind IN ('contact', 'deal', 'stage', 'merge', 'split')", name=op.f("ck_crm_changes_kind")),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_crm_changes_site_id_sites")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_crm_changes")),
     )
@@ -181,6 +192,8 @@ def create_deals() -> None:
         sa.Column("name", sa.Text(), nullable=True),
         sa.Column("pipeline", sa.Text(), nullable=True),
         sa.Column("stage", sa.Text(), nullable=True),
+        sa.Column("probability_bp", sa.Integer(), nullable=True),
+        sa.Column("lost_reason", sa.Text(), nullable=True),
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("type", sa.Text(), nullable=False),
         sa.Column("amount_minor", sa.BigInteger(), nullable=False),
