@@ -107,6 +107,18 @@ class Source:
             self._add_costs(sums, scope, Exchange(self.query.currency))
         return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
 
+    def over_time(self) -> tuple[tuple[str, ...], "Sums"]:
+        """Every figure over time: the buckets of a chart, and the figures by bucket and the first dimension.
+
+        lines_of makes lines of a metric of them
+        """
+        buckets, size = buckets_of(self.query)
+        scope, sums = scope_of(self.query, size), Sums()
+        self._add_visits(sums, scope)
+        self._add_credits(sums, scope)
+        self._add_costs(sums, scope, Exchange(self.query.currency))
+        return buckets, sums
+
     @property
     def credits(self) -> Credits:
         """Every credit that the answer is made of; raises Invalid for a model that knows no single deal."""
