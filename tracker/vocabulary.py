@@ -250,6 +250,9 @@ class Audited(StrEnum):
 
     USER = "user"
     MEMBER = "member"
+    PASSWORD = "password"  # noqa: S105
+    SITE = "site"
+    TOKEN = "token"  # noqa: S105
     TRACKING = "tracking"
     NUMBERS = "numbers"
     POLICY = "policy"

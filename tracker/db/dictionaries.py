@@ -34,9 +34,10 @@ users = Table(
     metadata,
     Column("user_id", Integer, primary_key=True),
     Column("email", Text, nullable=False, unique=True),
-    Column("password_hash", Text, nullable=False),  # argon2id
+    Column("password_hash", Text, nullable=False),  # argon2id; '' until a password is set: nobody's
     Column("role", Text),  # on every site, also on those to come; empty: only what `members` says
     Column("language", Text, nullable=False),
+    Column("session_no", Integer, nullable=False, server_default="0"),  # a log-in of an earlier one has ended
     Column("created_at", Instant, nullable=False),
     one_of("role", Role),
 )
@@ -143,6 +144,16 @@ members = Table(
     Column("role", Text, nullable=False),
     Column("added_at", Instant, nullable=False),
     one_of("role", Role),
+)
+
+# Links with which somebody sets a password; each is good once, and one of them ends the others.
+password_links = Table(
+    "password_links",
+    metadata,
+    Column("link_hash", Text, primary_key=True),  # SHA-256; the link itself is shown once
+    Column("user_id", ForeignKey("users.user_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("replaces", Boolean, nullable=False),  # also a password that is there; else it is only for who has none
+    Column("expires_at", Instant, nullable=False),
 )
 
 # Who changed what; only ever added to.

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import JSON
 
-from tracker.db.columns import Instant, Serial, Word, arrival_columns, metadata, one_of
+from tracker.db.columns import Instant, Serial, Word, arrival_columns, metadata, one_of, reach_columns
 from tracker.db.dictionaries import (
     audit,
     cost_imports,
@@ -32,6 +32,7 @@ from tracker.db.dictionaries import (
     leases,
     members,
     numbers,
+    password_links,
     pipeline_stages,
     policies,
     sites,
@@ -85,6 +86,7 @@ __all__ = [
     "merges",
     "metadata",
     "numbers",
+    "password_links",
     "paths",
     "pipeline_stages",
     "policies",
@@ -333,7 +335,11 @@ contacts = Table(
     Column("lead_at", Instant, nullable=False),  # first identified
     Column("lead_day", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    *reach_columns(),
     Index(None, "site_id", "lead_at"),  # the contacts page, newest first
+    Index(None, "site_id", "last_at", "contact_id"),  # and by latest touch, score and revenue: a page reads its rows
+    Index(None, "site_id", "score", "contact_id"),
+    Index(None, "site_id", "revenue_minor", "contact_id"),
     Index(None, "site_id", "company_domain"),  # a deal that names no one takes its company's people
 )
 

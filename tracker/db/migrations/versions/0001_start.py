@@ -72,6 +72,7 @@ def create_users() -> None:
         sa.Column("password_hash", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=True),
         sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("session_no", sa.Integer(), server_default="0", nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("role IN ('owner', 'analyst', 'viewer')", name=op.f("ck_users_role")),
         sa.PrimaryKeyConstraint("user_id", name=op.f("pk_users")),
@@ -97,11 +98,35 @@ def create_contacts() -> None:
         sa.Column("lead_at", sa.BigInteger(), nullable=False),
         sa.Column("lead_day", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("first_at", sa.BigInteger(), nullable=True),
+        sa.Column("first_channel", WORD, nullable=True),
+        sa.Column("first_source", WORD, nullable=True),
+        sa.Column("last_at", sa.BigInteger(), nullable=True),
+        sa.Column("last_channel", WORD, nullable=True),
+        sa.Column("last_source", WORD, nullable=True),
+        sa.Column("touch_channels", sa.Text(), nullable=False),
+        sa.Column("touch_sources", sa.Text(), nullable=False),
+        sa.Column("country", WORD, nullable=True),
+        sa.Column("n_visits", sa.Integer(), nullable=False),
+        sa.Column("n_deals", sa.Integer(), nullable=False),
+        sa.Column("revenue_minor", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_contacts_site_id_sites")),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_contacts")),
     )
     op.create_index(op.f("ix_contacts_site_id_company_domain"), "contacts", ["site_id", "company_domain"], unique=False)
+    op.create_index(
+        op.f("ix_contacts_site_id_last_at_contact_id"), "contacts", ["site_id", "last_at", "contact_id"], unique=False
+    )
     op.create_index(op.f("ix_contacts_site_id_lead_at"), "contacts", ["site_id", "lead_at"], unique=False)
+    op.create_index(
+        op.f("ix_contacts_site_id_revenue_minor_contact_id"),
+        "contacts",
+        ["site_id", "revenue_minor", "contact_id"],
+        unique=False,
+    )
+    op.create_index(
+        op.f("ix_contacts_site_id_score_contact_id"), "contacts", ["site_id", "score", "contact_id"], unique=False
+    )
 
 
 def create_conversions() -> None:

@@ -22,7 +22,7 @@ def create_audit() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "action IN ('user', 'member', 'tracking', 'numbers', 'policy', 'merge', 'split', 'stage', 'costs', 'cost_rules', 'pipeline', 'view', 'digest', 'export')",
+            "action IN ('user', 'member', 'password', 'site', 'token', 'tracking', 'numbers', 'policy', 'merge', 'split', 'stage', 'costs', 'cost_rules', 'pipeline', 'view', 'digest', 'export')",
             name=op.f("ck_audit_action"),
         ),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_audit_site_id_sites")),
@@ -105,6 +105,21 @@ def create_members() -> None:
         ),
         sa.PrimaryKeyConstraint("user_id", "site_id", name=op.f("pk_members")),
     )
+
+
+def create_password_links() -> None:
+    op.create_table(
+        "password_links",
+        sa.Column("link_hash", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Integer(), nullable=False),
+        sa.Column("replaces", sa.Boolean(), nullable=False),
+        sa.Column("expires_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["user_id"], ["users.user_id"], name=op.f("fk_password_links_user_id_users"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("link_hash", name=op.f("pk_password_links")),
+    )
+    op.create_index(op.f("ix_password_links_user_id"), "password_links", ["user_id"], unique=False)
 
 
 def create_pipeline_stages() -> None:
@@ -200,6 +215,7 @@ def upgrade() -> None:
     create_cost_rules()
     create_digests()
     create_members()
+    create_password_links()
     create_pipeline_stages()
     create_views()
     create_deal_states()
@@ -211,6 +227,7 @@ def downgrade() -> None:
     op.drop_table("deal_states")
     op.drop_table("views")
     op.drop_table("pipeline_stages")
+    op.drop_table("password_links")
     op.drop_table("members")
     op.drop_table("digests")
     op.drop_table("cost_rules")
