@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, delete, func, insert, or_, select
 
 from tracker.attribution.path import Touch, path_of
+from tracker.attribution.reach import reach
 from tracker.attribution.recredited import tell
 from tracker.attribution.touches import SCOPES
 from tracker.clock import local_day
@@ -43,7 +44,7 @@ Row = dict[str, Any]
 IS_A_VISIT = func.coalesce(touchpoints.c.contact_id, "") == ""
 
 # What a path takes of a touchpoint.
-PATH_COLUMNS = ("touchpoint_id", "hit_id", "occurred_at", "day", *FLAT)
+PATH_COLUMNS = ("touchpoint_id", "kind", "hit_id", "occurred_at", "day", *FLAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,9 @@ def attribute(
     found = [conversion for some in chunks(people) for conversion in of_contacts(tx, some)]
     found += [conversion for some in chunks(call_ids) for conversion in of_strangers(tx, some)]
     found += [conversion for some in chunks(sorted(concerned)) for conversion in of_deals(tx, site_id, some)]
-    rows, path_rows = rows_of(tx, site_id, timezone, found, people)
+    touches = touches_of(tx, everybody(found, people), PATH_COLUMNS)
+    reach(tx, people, deal_ids, touches)
+    rows, path_rows = rows_of(tx, site_id, timezone, found, touches)
     if anew:
         write(tx, rows, path_rows)
         return
@@ -393,19 +396,29 @@ def touches_of_strangers(tx: Tx, call_ids: Sequence[str]) -> dict[str, list[Mapp
     return found
 
 
-def rows_of(
-    tx: Tx, site_id: int, timezone: str, found: Sequence[Conversion], people: Sequence[str]
-) -> tuple[dict[str, Row], dict[str, list[Row]]]:
-    """The rows of these conversions and of their paths, by conversion."""
-    everybody = sorted(
+def everybody(found: Sequence[Conversion], people: Sequence[str]) -> list[str]:
+    """These people, and those whose touches lead to these conversions."""
+    return sorted(
         {person for conversion in found for person in (*conversion.people, *conversion.colleagues)} | set(people)
     )
-    touches = touches_of(tx, everybody, PATH_COLUMNS)
+
+
+def rows_of(
+    tx: Tx,
+    site_id: int,
+    timezone: str,
+    found: Sequence[Conversion],
+    touches: Mapping[str, Sequence[Mapping[Any, Any]]],
+) -> tuple[dict[str, Row], dict[str, list[Row]]]:
+    """The rows of these conversions and of their paths, by conversion.
+
+    touches  per contact, of all people on them
+    """
     nobodys = [one.conversion_id for one in found if one.kind is ConversionKind.CALL and one.contact_id is None]
     strangers = touches_of_strangers(tx, nobodys)
     leads = {
         contact_id: (lead_at, contact_id, lead_day)
-        for some in chunks(everybody)
+        for some in chunks(everybody(found, ()))
         for contact_id, lead_at, lead_day in tx.execute(
             select(contacts.c.contact_id, contacts.c.lead_at, contacts.c.lead_day).where(
                 contacts.c.contact_id.in_(some)

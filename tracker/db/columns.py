@@ -44,6 +44,24 @@ def one_of(column: str, words: type[Any]) -> CheckConstraint:
     return CheckConstraint(f"{column} IN ({listed})", name=column)
 
 
+def reach_columns() -> list[Column[Any]]:
+    """What a contact's touches and deals come to (attribution/reach.py): lists of people find and sort by it alone."""
+    return [
+        Column("first_at", Instant),
+        Column("first_channel", Word),
+        Column("first_source", Word),
+        Column("last_at", Instant),
+        Column("last_channel", Word),
+        Column("last_source", Word),
+        Column("touch_channels", Text, nullable=False, default=""),  # of all touches, a line each
+        Column("touch_sources", Text, nullable=False, default=""),
+        Column("country", Word),
+        Column("n_visits", Integer, nullable=False, default=0),
+        Column("n_deals", Integer, nullable=False, default=0),
+        Column("revenue_minor", BigInteger, nullable=False, default=0),  # in the site's currency
+    ]
+
+
 def arrival_columns() -> list[Column[Any]]:
     """The dimensions that facts carry flat; reports scan and group by them and never join."""
     return [Column(name, Word, nullable=False) for name in FLAT]
