@@ -1,4 +1,4 @@
-"""What is known of a contact's touches and deals together, kept on the contact's row, so that lists find and sort by it.
+"""What is known of a contact's touches and deals together, on the contact's row, so that lists find and sort by it.
 
 Derived with the contact's paths, by attribute(), from the same touches; read by reports/people.py.
 """

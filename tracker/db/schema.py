@@ -243,8 +243,10 @@ costs = Table(
     Column("clicks", BigInteger),
     Column("impressions", BigInteger),
     Column("updated_at", Instant, nullable=False),
+    Column("import_id", Text),  # the file that told it last (cost_imports); empty: a program or a user did
     UniqueConstraint("site_id", "day", "told_source", "told_medium", "told_campaign"),
     CheckConstraint("amount_minor >= 0", name="amount"),
+    Index(None, "import_id"),  # what of a file still stands
 )
 
 # --- derived: visits and touchpoints --------------------------------------------------------------------------------
@@ -336,7 +338,7 @@ contacts = Table(
     Column("lead_day", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
     *reach_columns(),
-    Index(None, "site_id", "lead_at"),  # the contacts page, newest first
+    Index(None, "site_id", "lead_at", "contact_id"),  # the contacts page, newest first
     Index(None, "site_id", "last_at", "contact_id"),  # and by latest touch, score and revenue: a page reads its rows
     Index(None, "site_id", "score", "contact_id"),
     Index(None, "site_id", "revenue_minor", "contact_id"),

@@ -117,7 +117,9 @@ def create_contacts() -> None:
     op.create_index(
         op.f("ix_contacts_site_id_last_at_contact_id"), "contacts", ["site_id", "last_at", "contact_id"], unique=False
     )
-    op.create_index(op.f("ix_contacts_site_id_lead_at"), "contacts", ["site_id", "lead_at"], unique=False)
+    op.create_index(
+        op.f("ix_contacts_site_id_lead_at_contact_id"), "contacts", ["site_id", "lead_at", "contact_id"], unique=False
+    )
     op.create_index(
         op.f("ix_contacts_site_id_revenue_minor_contact_id"),
         "contacts",
@@ -177,6 +179,7 @@ def create_costs() -> None:
         sa.Column("clicks", sa.BigInteger(), nullable=True),
         sa.Column("impressions", sa.BigInteger(), nullable=True),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("import_id", sa.Text(), nullable=True),
         sa.CheckConstraint("amount_minor >= 0", name=op.f("ck_costs_amount")),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_costs_site_id_sites")),
         sa.PrimaryKeyConstraint("cost_id", name=op.f("pk_costs")),
@@ -189,6 +192,7 @@ def create_costs() -> None:
             name=op.f("uq_costs_site_id_day_told_source_told_medium_told_campaign"),
         ),
     )
+    op.create_index(op.f("ix_costs_import_id"), "costs", ["import_id"], unique=False)
 
 
 def create_crm_changes() -> None:

@@ -31,6 +31,21 @@ def create_audit() -> None:
     op.create_index(op.f("ix_audit_site_id_audit_id"), "audit", ["site_id", "audit_id"], unique=False)
 
 
+def create_cost_drafts() -> None:
+    op.create_table(
+        "cost_drafts",
+        sa.Column("draft_id", sa.Text(), nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("choices", sa.JSON(), nullable=False),
+        sa.Column("sent_by", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_cost_drafts_site_id_sites")),
+        sa.PrimaryKeyConstraint("draft_id", name=op.f("pk_cost_drafts")),
+    )
+
+
 def create_cost_imports() -> None:
     op.create_table(
         "cost_imports",
@@ -40,11 +55,18 @@ def create_cost_imports() -> None:
         sa.Column("platform", sa.Text(), nullable=False),
         sa.Column("mapping", sa.JSON(), nullable=False),
         sa.Column("n_rows", sa.Integer(), nullable=False),
+        sa.Column("n_costs", sa.Integer(), nullable=False),
         sa.Column("totals", sa.JSON(), nullable=False),
         sa.Column("from_day", sa.Text(), nullable=False),
         sa.Column("to_day", sa.Text(), nullable=False),
         sa.Column("imported_by", sa.Text(), nullable=False),
         sa.Column("imported_at", sa.BigInteger(), nullable=False),
+        sa.Column("undone_by", sa.Text(), nullable=True),
+        sa.Column("undone_at", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint(
+            "platform IN ('google_ads', 'meta_ads', 'microsoft_ads', 'linkedin_ads', 'yahoo_ads_search', 'yahoo_ads_display', 'own')",
+            name=op.f("ck_cost_imports_platform"),
+        ),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_cost_imports_site_id_sites")),
         sa.PrimaryKeyConstraint("import_id", name=op.f("pk_cost_imports")),
     )
@@ -211,6 +233,7 @@ def create_stage_changes() -> None:
 
 def upgrade() -> None:
     create_audit()
+    create_cost_drafts()
     create_cost_imports()
     create_cost_rules()
     create_digests()
@@ -232,4 +255,5 @@ def downgrade() -> None:
     op.drop_table("digests")
     op.drop_table("cost_rules")
     op.drop_table("cost_imports")
+    op.drop_table("cost_drafts")
     op.drop_table("audit")
