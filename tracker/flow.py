@@ -3,7 +3,7 @@
 Every function takes the transaction it runs in and may run again with the same input: nothing happens twice.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -40,12 +40,16 @@ from tracker.identity.stitch import (
     stitch_all,
 )
 from tracker.ids import derive
+from tracker.lifecycle import record as lifecycle
+from tracker.lifecycle.record import StageSaid
 from tracker.visits.fold import Folded, SiteRules, fold, is_on_the_web, warm
 from tracker.visits.offline import OFFLINE_KINDS, touch, touch_anew
 from tracker.visits.park import fold_or_park
 from tracker.visits.waiting import NOTHING_AHEAD, Ahead, FoldedHit, claim, read_ahead, wait_no_more
-from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind
+from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind, Stage, StageCause
 
+# Who said what a CRM said, where people read it.
+BY_CRM = "crm"
 NAMING_KINDS = (HitKind.FORM, HitKind.IDENTIFY, HitKind.CALL, HitKind.CHAT, HitKind.OFFLINE)
 
 
@@ -184,11 +188,17 @@ def conversation_of(hit: FoldedHit) -> str | None:
 
 
 def contact_said(
-    tx: Tx, site: Site, fields: Mapping[str, Any], changed_at: datetime, received_at: datetime
+    tx: Tx,
+    site: Site,
+    fields: Mapping[str, Any],
+    changed_at: datetime,
+    received_at: datetime,
+    stage: Stage | None = None,
 ) -> tuple[str, bool]:
     """A CRM told of a contact: find or found it, keep what was said. Returns its id and whether it is new.
 
     fields  email and/or crm_id, normalised, and what else was given
+    stage   in which it is since changed_at; None: nothing was said of that
     raises  Conflict: the identifiers are two contacts'
     """
     email, crm_id = fields.get("email"), fields.get("crm_id")
@@ -209,8 +219,58 @@ def contact_said(
             "received_at": received_at,
         }
         tx.execute(insert(crm_changes), [row])
+    if stage is not None:
+        said_so = StageSaid(site.site_id, own_id, stage, StageCause.CRM, BY_CRM, changed_at, received_at)
+        stage_heard(tx, site, said_so, contact_id)
     contacts_changed(tx, site, {contact_id}, before)
     return contact_id, known is None
+
+
+def stage_said(
+    tx: Tx,
+    site: Site,
+    contact_id: str,
+    stage: Stage,
+    by: str,
+    cause: StageCause,
+    at: datetime,
+    received_at: datetime,
+) -> bool:
+    """Somebody said in which stage a contact is, since when: keep it if it is news, derive its stages, credit anew.
+
+    contact_id  also of one that is merged: a split gives it back what was said of it
+    by          who, for people to read: 'user alice@acme.example'
+    at          no later than received_at
+    returns     whether it was kept
+    raises      NotFound: no such contact
+    """
+    hold_people(tx, site, [contact_id])
+    stays = find_contact(tx, site.site_id, contact_id=contact_id)
+    said = StageSaid(site.site_id, contact_id, stage, cause, by, at, received_at)
+    if not stage_heard(tx, site, said, stays):
+        return False
+    attribute(tx, site.site_id, site.timezone, {stays})
+    return True
+
+
+def stage_heard(tx: Tx, site: Site, said: StageSaid, contact_id: str) -> bool:
+    """Keep a word on a contact's stage if it is news, and derive its stages; whether it was."""
+    is_kept = lifecycle.hear(tx, said, contact_id, own_ids_of(tx, {contact_id})[contact_id])
+    if is_kept:
+        stages_changed(tx, site, {contact_id})
+    return is_kept
+
+
+def stages_changed(tx: Tx, site: Site, contact_ids: Iterable[str]) -> None:
+    """Words, wins or who is who may be others than they were: derive these contacts' stages."""
+    people = set(contact_ids)
+    lifecycle.record(tx, site.site_id, site.timezone, own_ids_of(tx, people))
+
+
+def own_ids_of(tx: Tx, contact_ids: Collection[str]) -> dict[str, set[str]]:
+    """Per contact its own id and those of the contacts merged into it; none of one that is itself merged."""
+    names = names_by(tx, contact_ids)
+    return {contact_id: set(names.get(contact_id, {}).values()) for contact_id in contact_ids}
 
 
 def is_news(said: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
@@ -291,6 +351,7 @@ def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> 
     )
     refresh(tx, people, site.timezone)
     if credit:
+        stages_changed(tx, site, people)
         attribute(tx, site.site_id, site.timezone, people, before)
 
 
@@ -370,6 +431,7 @@ def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:
     settled = settle(tx, moved.visitor_nos)
     for reference in references:
         deal_changed(tx, site, reference, credit=False)
+    stages_changed(tx, site, moved.people)
     merge.leave(tx, moved.people)
     people = moved.people | touched | settled.people
     refresh(tx, people, site.timezone)

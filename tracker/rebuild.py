@@ -112,6 +112,7 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
     for site in sites:
         people = tx.execute(select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id)).scalars().all()
         for some in chunks(people):
+            flow.stages_changed(tx, site, some)
             attribute(tx, site.site_id, site.timezone, some, anew=True)
         alone = tx.execute(select(deals.c.deal_id).where(deals.c.site_id == site.site_id)).scalars().all()
         for some in chunks(alone):
@@ -179,6 +180,8 @@ def retell(tx: Tx, site: Site) -> None:
             continue
         if kind in (CrmChangeKind.MERGE, CrmChangeKind.SPLIT):
             flow.decided_again(tx, site, payload, changed_at)
+            continue
+        if kind == CrmChangeKind.STAGE:  # of somebody whom perhaps only hits name: derived when they are folded
             continue
         # Whom a deal names later must not be founded before what was said of them in between.
         for ref in payload.get("contacts", ()):

@@ -321,6 +321,7 @@ def refreshed(
         "company_name": crm.get("company_name", first.get("company_name")),
         "company_domain": crm.get("company_domain") or next(filter(None, domains), None),
         "properties": crm.get("properties", {}),
+        "score": crm.get("score"),
         "lead_at": lead_at,
         "lead_day": local_day(lead_at, timezone),
         "updated_at": crm.get("changed_at", lead_at),
