@@ -274,6 +274,47 @@ class Every(StrEnum):
     MONTH = "month"
 
 
+class AdPlatform(StrEnum):
+    """Whose export a file of costs is."""
+
+    GOOGLE_ADS = "google_ads"
+    META_ADS = "meta_ads"
+    MICROSOFT_ADS = "microsoft_ads"
+    LINKEDIN_ADS = "linkedin_ads"
+    YAHOO_ADS_SEARCH = "yahoo_ads_search"
+    YAHOO_ADS_DISPLAY = "yahoo_ads_display"
+    OWN = "own"
+
+
+class CostFault(StrEnum):
+    """Why a row of a file of costs cannot be taken."""
+
+    NO_DAY = "no_day"
+    DAY_UNREADABLE = "day_unreadable"
+    DAY_UNCLEAR = "day_unclear"
+    DAY_AHEAD = "day_ahead"
+    DAYS_WRONG = "days_wrong"
+    AMOUNT_UNREADABLE = "amount_unreadable"
+    AMOUNT_UNCLEAR = "amount_unclear"
+    AMOUNT_NEGATIVE = "amount_negative"
+    AMOUNT_TOO_LARGE = "amount_too_large"
+    NO_CURRENCY = "no_currency"
+    CURRENCY_UNKNOWN = "currency_unknown"
+    CURRENCIES_DIFFER = "currencies_differ"
+    COUNT_UNREADABLE = "count_unreadable"
+    NAME_TOO_LONG = "name_too_long"
+    NO_SOURCE = "no_source"
+
+
+class CostLeftOut(StrEnum):
+    """Which lines of a file of costs are no rows."""
+
+    ABOVE = "above"
+    TOTAL = "total"
+    NOTE = "note"
+    NO_AMOUNT = "no_amount"
+
+
 class Consent(StrEnum):
     """The consent state that a hit was sent under."""
 

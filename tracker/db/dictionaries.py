@@ -4,11 +4,11 @@ Never derived, and little: what people decided about the installation. The facts
 tables of this file too, so that whoever needs a table asks there.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, Table, Text, UniqueConstraint, false
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, false
 from sqlalchemy.types import JSON
 
 from tracker.db.columns import Instant, Serial, Word, metadata, one_of
-from tracker.vocabulary import Audited, Every, Role
+from tracker.vocabulary import AdPlatform, Audited, Every, Role
 
 # --- dictionaries ---------------------------------------------------------------------------------------------------
 
@@ -239,11 +239,28 @@ cost_imports = Table(
     Column("name", Text, nullable=False),  # the file's name
     Column("platform", Text, nullable=False),
     Column("mapping", JSON, nullable=False),  # which column was what
-    Column("n_rows", Integer, nullable=False),
+    Column("n_rows", Integer, nullable=False),  # rows of the file that were read
+    Column("n_costs", Integer, nullable=False),  # costs that they made: rows of one day and name are added up
     Column("totals", JSON, nullable=False),  # [[currency, minor units], ...]
     Column("from_day", Text, nullable=False),
     Column("to_day", Text, nullable=False),
     Column("imported_by", Text, nullable=False),
     Column("imported_at", Instant, nullable=False),
+    Column("undone_by", Text),
+    Column("undone_at", Instant),
     Index(None, "site_id", "imported_at"),
+    one_of("platform", AdPlatform),
+)
+
+# A file of costs between its upload and the decision to take it in; gone with that, or after a day.
+cost_drafts = Table(
+    "cost_drafts",
+    metadata,
+    Column("draft_id", Text, primary_key=True),  # random
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("name", Text, nullable=False),  # the file's name
+    Column("content", LargeBinary, nullable=False),  # zlib; as it was sent, so that it can be read otherwise
+    Column("choices", JSON, nullable=False),  # costs/choices.py
+    Column("sent_by", Text, nullable=False),
+    Column("sent_at", Instant, nullable=False),
 )
