@@ -27,14 +27,31 @@ from tracker.db.schema import (
     identifications,
     links,
     paths,
+    stage_changes,
     touchpoints,
 )
 from tracker.db.store import Tx
 from tracker.db.writes import GIVEN, among, as_one, chunks, has_one_writer, lock, upsert
 from tracker.ids import derive
 from tracker.money import tie_number
-from tracker.vocabulary import FLAT, LEAD_EVENTS, ConversionKind, DealStatus, DealType, EntryKind, PathScope, Traced
+from tracker.vocabulary import (
+    FLAT,
+    LEAD_EVENTS,
+    ConversionKind,
+    DealStatus,
+    DealType,
+    EntryKind,
+    PathScope,
+    Stage,
+    Traced,
+)
 
+# Who enters these stages is counted, once, at the first time.
+COUNTED_STAGES = {
+    Stage.MQL: ConversionKind.MQL,
+    Stage.SQL: ConversionKind.SQL,
+    Stage.CUSTOMER: ConversionKind.CUSTOMER,
+}
 # Deals with a customer who has bought before.
 UPSELLS = (DealType.UPSELL.value, DealType.CROSS_SELL.value, DealType.RENEWAL.value)
 
@@ -222,7 +239,7 @@ def last_wins(tx: Tx, rows: Mapping[str, Mapping[Any, Any]]) -> dict[str, dateti
 
 
 def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
-    """The lead events of these contacts, and each once as a new lead."""
+    """The lead events of these contacts, and each once as a new lead, and at each stage that counts."""
     told = tx.execute(
         select(identifications)
         .where(
@@ -248,10 +265,23 @@ def of_contacts(tx: Tx, people: Sequence[str]) -> list[Conversion]:
     ]
     found = with_calls(tx, found, people)
     leads = tx.execute(select(contacts.c.contact_id, contacts.c.lead_at).where(contacts.c.contact_id.in_(people)))
+    once = [(contact_id, ConversionKind.LEAD, lead_at) for contact_id, lead_at in leads]
     return found + [
-        Conversion(derive("lead", contact_id), ConversionKind.LEAD, lead_at, (contact_id,), contact_id=contact_id)
-        for contact_id, lead_at in leads
+        Conversion(derive(kind.value, contact_id), kind, at, (contact_id,), contact_id=contact_id)
+        for contact_id, kind, at in [*once, *stages_entered(tx, people)]
     ]
+
+
+def stages_entered(tx: Tx, people: Sequence[str]) -> list[tuple[str, ConversionKind, datetime]]:
+    """When each of these contacts first came into each stage that counts, as (contact, kind, instant)."""
+    rows = tx.execute(
+        select(stage_changes.c.contact_id, stage_changes.c.stage, func.min(stage_changes.c.occurred_at))
+        .where(
+            stage_changes.c.contact_id.in_(people), stage_changes.c.stage.in_([stage.value for stage in COUNTED_STAGES])
+        )
+        .group_by(stage_changes.c.contact_id, stage_changes.c.stage)
+    )
+    return [(contact_id, COUNTED_STAGES[Stage(stage)], at) for contact_id, stage, at in rows]
 
 
 def with_calls(tx: Tx, found: Sequence[Conversion], people: Sequence[str]) -> list[Conversion]:
