@@ -25,6 +25,7 @@ from api.v1.fields import (
     Minor,
     Out,
     Path,
+    Percent,
     not_in_future,
 )
 from api.v1.money import plain_of
@@ -33,6 +34,7 @@ from tracker import flow
 from tracker.access.sites import Site
 from tracker.clock import format_instant, to_ms
 from tracker.db.store import Tx, begin, reading
+from tracker.deals.probability import percent_text
 from tracker.errors import Invalid, NotFound
 from tracker.money import plain
 from tracker.reports import records
@@ -40,7 +42,7 @@ from tracker.vocabulary import DealStatus
 
 LIST, HISTORY = "deals", "history"
 MOST_CONTACTS = 100
-TEXTS = ("name", "pipeline", "stage", "company_domain")  # a null takes them away
+TEXTS = ("name", "pipeline", "stage", "probability", "lost_reason", "company_domain")  # a null takes them away
 WORDS = ("status", "type", "currency")
 INSTANTS = ("created_at", "closed_at")
 Status = Literal["open", "won", "lost"]
@@ -99,7 +101,15 @@ class DealIn(Body):
     )
     pipeline: Line | None = Field(None, description="The CRM's pipeline. Null takes it away.", examples=["sales"])
     stage: Line | None = Field(None, description="The CRM's stage. Null takes it away.", examples=["offer"])
+    probability: Percent | None = Field(
+        None,
+        description="The CRM's chance that it will be won, in percent: 0 to 100 with at most two decimals, read "
+        "exactly. Null takes it away; then the stage's counts.",
+    )
     status: Status | None = Field(None, description="Where it stands; a new deal is open.", examples=["won"])
+    lost_reason: Line | None = Field(
+        None, description="Why it was lost, in the CRM's words. Null takes it away.", examples=["Too expensive"]
+    )
     type: Type | None = Field(
         None, description="What it is to the customer base. A new deal is `new`.", examples=["new"]
     )
@@ -149,7 +159,9 @@ class Deal(Out):
     currency: str = Field(description="ISO 4217.", examples=["EUR"])
     pipeline: str | None = Field(description="The CRM's pipeline.", examples=["sales"])
     stage: str | None = Field(description="The CRM's stage.", examples=["offer"])
+    probability: str | None = Field(description="The CRM's chance of winning it, in percent.", examples=["35.5"])
     status: Status = Field(description="open, won or lost.", examples=["open"])
+    lost_reason: str | None = Field(description="Why it was lost, as told.", examples=["Too expensive"])
     type: Type = Field(description="new, upsell, cross_sell or renewal.", examples=["new"])
     company_domain: str | None = Field(description="The company's domain, as told.", examples=["acme.co.jp"])
     contacts: list[PersonOut] = Field(description="The people the CRM names on it.")
@@ -363,7 +375,9 @@ def deal_out(deal: records.DealRecord) -> Deal:
         currency=deal.currency,
         pipeline=deal.pipeline,
         stage=deal.stage,
+        probability=None if deal.probability_bp is None else percent_text(deal.probability_bp),
         status=deal.status.value,
+        lost_reason=deal.lost_reason,
         type=deal.type.value,
         company_domain=deal.company_domain,
         contacts=[PersonOut(id=one.contact_id, email=one.email, crm_id=one.crm_id) for one in deal.people],

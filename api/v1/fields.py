@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 
 from tracker.access.sites import clean_host
 from tracker.clock import format_instant, parse_day, parse_instant
+from tracker.deals.probability import parse_probability, percent_text
 from tracker.errors import Invalid, NotFound
 from tracker.identity.normalise import company_domain_of, email_of
 from tracker.money import LIMIT_MINOR, check_currency
@@ -127,6 +128,16 @@ def amount_of(value: Any) -> str | int | Decimal:
     return value
 
 
+def percentage_of(value: Any) -> str:
+    """A percentage as the journal keeps it: '35.5'."""
+    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+        raise refuse('is no percentage; write "35.5"')
+    try:
+        return percent_text(parse_probability(value))
+    except Invalid as error:
+        raise refuse(error.message) from None
+
+
 def email_or_refuse(value: str) -> str:
     """An e-mail address, trimmed and lower-cased."""
     found = email_of(value) if len(value) <= 320 else None
@@ -207,6 +218,8 @@ Domain = Annotated[str, Field(max_length=253, examples=["acme.co.jp"]), AfterVal
 Currency = Annotated[str, Field(min_length=3, max_length=3, examples=["JPY"]), AfterValidator(told(check_currency))]
 AMOUNT_SCHEMA = {"type": ["string", "number"], "examples": ["1500.00"]}
 Amount = Annotated[str | int | Decimal, PlainValidator(amount_of), WithJsonSchema(AMOUNT_SCHEMA)]
+PERCENT_SCHEMA = {"type": ["string", "number"], "examples": ["35.5"]}
+Percent = Annotated[str, PlainValidator(percentage_of), WithJsonSchema(PERCENT_SCHEMA)]
 Minor = Annotated[int, Field(ge=0, le=LIMIT_MINOR)]
 Count = Annotated[int, Field(ge=0, le=SAFE_INTEGER)]
 FLAT_SCHEMA = {

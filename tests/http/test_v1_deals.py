@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.world import Program, World
-from tracker.db.schema import crm_changes, deal_entries, deals, sites
+from tracker.db.schema import crm_changes, deal_entries, deal_states, deals, sites
 from tracker.db.store import begin, reading
 
 DEAL = {"name": "Tea house", "amount": "1500.00", "currency": "EUR", "pipeline": "sales", "stage": "demo"}
@@ -53,7 +53,9 @@ def test_a_new_deal_is_201_and_comes_back_whole(crm: Program) -> None:
         "currency": "EUR",
         "pipeline": "sales",
         "stage": "demo",
+        "probability": None,
         "status": "open",
+        "lost_reason": None,
         "type": "upsell",
         "company_domain": "kyoto.example",
         "contacts": [{"id": person["id"], "email": "hana@kyoto.example", "crm_id": "003-17"}],
@@ -326,3 +328,34 @@ def test_nothing_is_left_of_a_call_that_the_database_broke(world: World, crm: Pr
     with reading(world.store) as tx:
         assert tx.execute(select(func.count()).select_from(crm_changes)).scalar() == 0
         assert tx.execute(select(func.count()).select_from(deals)).scalar() == 0
+
+
+def test_a_probability_is_kept_exactly_and_taken_away_by_null(crm: Program) -> None:
+    assert put(crm, **DEAL, probability="35.50")["probability"] == "35.5"
+    assert put(crm, probability=35.5)["changed"] is False
+    assert put(crm, stage="offer")["probability"] == "35.5"
+    assert put(crm, probability=None)["probability"] is None
+
+
+@pytest.mark.parametrize("value", ["-1", 100.01, "35.555", "half", "NaN", True, "1e3000"])
+def test_what_is_no_percentage_is_refused(crm: Program, value: Any) -> None:
+    answer = crm.put("/deals/D-1", {**DEAL, "probability": value})
+    assert (answer.status_code, answer.json["errors"][0]["field"]) == (422, "probability")  # type: ignore[index]
+
+
+def test_a_reason_of_loss_is_kept_as_told(crm: Program) -> None:
+    lost = put(crm, **DEAL, status="lost", lost_reason=" Too expensive ")
+    assert (lost["status"], lost["lost_reason"]) == ("lost", "Too expensive")
+    assert put(crm, lost_reason=None)["lost_reason"] is None
+
+
+def test_a_late_word_about_a_past_stage_changes_where_the_deal_stood(world: World, crm: Program) -> None:
+    put(crm, **DEAL)
+    world.clock.forward(days=9)
+    put(crm, stage="closed", status="won")
+    late = put(crm, stage="offer", changed_at="2026-04-04T03:00:00Z")
+    assert (late["changed"], late["stage"]) == (True, "closed")
+    query = select(deal_states.c.stage, deal_states.c.from_day).order_by(deal_states.c.position)
+    with reading(world.store) as tx:
+        stood = [tuple(row) for row in tx.execute(query)]
+    assert stood == [("demo", "2026-04-01"), ("offer", "2026-04-04"), ("closed", "2026-04-10")]

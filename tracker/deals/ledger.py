@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from tracker.clock import parse_instant
+from tracker.deals.probability import parse_probability
 from tracker.errors import Invalid
 from tracker.money import check_currency, parse_amount
 from tracker.vocabulary import DealStatus, DealType, EntryKind
@@ -26,7 +27,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Deal:
-    """A deal after its changes; amounts in minor units of its currency."""
+    """A deal after its changes; amounts in minor units of its currency, the probability in ten-thousandths."""
 
     currency: str
     created_at: datetime
@@ -36,6 +37,8 @@ class Deal:
     name: str | None = None
     pipeline: str | None = None
     stage: str | None = None
+    probability_bp: int | None = None
+    lost_reason: str | None = None
     amount_minor: int = 0
     refunded_minor: int = 0
     closed_at: datetime | None = None
@@ -59,11 +62,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """A deal, its ledger, and when it was last won (None: never)."""
+    """A deal, its ledger, when it was last won (None: never), and the deal after each of its changes."""
 
     deal: Deal
     entries: tuple[Entry, ...]
     won_at: datetime | None
+    steps: tuple[Deal, ...]
 
 
 def replay(changes: Iterable[Change], default_currency: str) -> Recorded:
@@ -75,13 +79,15 @@ def replay(changes: Iterable[Change], default_currency: str) -> Recorded:
     deal = Deal(currency=default_currency, created_at=ordered[0].changed_at, changed_at=ordered[0].changed_at)
     entries: list[Entry] = []
     won_at: datetime | None = None
+    steps: list[Deal] = []
     for change in ordered:
         after = apply(deal, change)
         if after.status == DealStatus.WON:
             won_at = after.closed_at
         entries += booked(deal, after, change.changed_at)
         deal = after
-    return Recorded(deal, tuple(entries), won_at)
+        steps.append(deal)
+    return Recorded(deal, tuple(entries), won_at, tuple(steps))
 
 
 def apply(deal: Deal, change: Change) -> Deal:
@@ -89,9 +95,12 @@ def apply(deal: Deal, change: Change) -> Deal:
     fields = change.fields
     currency = check_currency(fields["currency"]) if fields.get("currency") else deal.currency
     after = replace(deal, changed_at=change.changed_at, currency=currency)
-    for name in ("name", "pipeline", "stage", "company_domain"):
+    for name in ("name", "pipeline", "stage", "lost_reason", "company_domain"):
         if name in fields:
             after = replace(after, **{name: fields[name]})
+    if "probability" in fields:
+        told = fields["probability"]
+        after = replace(after, probability_bp=None if told is None else parse_probability(told))
     if currency != deal.currency and "amount" not in fields and deal.amount_minor:
         raise Invalid("a new currency needs the amount in it", field="amount")
     if currency != deal.currency and "refunded" not in fields:

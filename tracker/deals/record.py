@@ -1,4 +1,4 @@
-"""Record what the CRM says of a deal: its state, its people and its ledger, derived anew from all its changes.
+"""Record what the CRM says of a deal: its states, its people and its ledger, derived anew from all its changes.
 
 The same reference again is an amendment, never a second deal; the same words again change nothing. Who the named
 people are is told by the caller (identity finds them), and credit follows in flow.py.
@@ -12,10 +12,11 @@ from typing import Any
 from sqlalchemy import delete, insert, select
 
 from tracker.clock import local_day
-from tracker.db.schema import crm_changes, deal_contacts, deal_entries, deals
+from tracker.db.schema import crm_changes, deal_contacts, deal_entries, deal_states, deals
 from tracker.db.store import Tx
 from tracker.db.writes import lock, upsert
 from tracker.deals.ledger import Change, Deal, Recorded, replay
+from tracker.deals.states import State, states_of
 from tracker.ids import derive
 from tracker.vocabulary import CrmChangeKind
 
@@ -75,8 +76,10 @@ def hear(tx: Tx, said: DealSaid, default_currency: str) -> bool:
 
 
 def same(before: Recorded, after: Recorded) -> bool:
-    """Whether two replays tell the same deal, but for when it was last spoken of."""
-    return before.entries == after.entries and stands(before.deal) == stands(after.deal)
+    """Whether two replays tell the same deal and the same way to it, but for when it was last spoken of."""
+    if before.entries != after.entries or stands(before.deal) != stands(after.deal):
+        return False
+    return states_of(before.steps) == states_of(after.steps)
 
 
 def stands(deal: Deal) -> tuple[Any, ...]:
@@ -125,6 +128,9 @@ def record(
     ]
     if rows:
         tx.execute(insert(deal_entries), rows)
+    tx.execute(delete(deal_states).where(deal_states.c.deal_id == deal_id))
+    states = states_of(recorded.steps)
+    tx.execute(insert(deal_states), [state_row(site_id, deal_id, n, one, timezone) for n, one in enumerate(states)])
     return set(ever.values()) | before
 
 
@@ -137,6 +143,27 @@ def first_named(changes: Sequence[Change]) -> dict[tuple[str, str], datetime]:
     return found
 
 
+def state_row(site_id: int, deal_id: str, position: int, state: State, timezone: str) -> dict[str, Any]:
+    """The row of one of a deal's states."""
+    return {
+        "deal_id": deal_id,
+        "position": position,
+        "site_id": site_id,
+        "from_at": state.from_at,
+        "to_at": state.to_at,
+        "from_day": local_day(state.from_at, timezone),
+        "to_day": None if state.to_at is None else local_day(state.to_at, timezone),
+        "pipeline": state.pipeline,
+        "stage": state.stage,
+        "stage_at": state.stage_at,
+        "status": state.status.value,
+        "amount_minor": state.amount_minor,
+        "currency": state.currency,
+        "probability_bp": state.probability_bp,
+        "lost_reason": state.lost_reason,
+    }
+
+
 def deal_row(site_id: int, deal_id: str, reference: str, deal: Deal) -> dict[str, Any]:
     """The deal's row."""
     return {
@@ -146,6 +173,8 @@ def deal_row(site_id: int, deal_id: str, reference: str, deal: Deal) -> dict[str
         "name": deal.name,
         "pipeline": deal.pipeline,
         "stage": deal.stage,
+        "probability_bp": deal.probability_bp,
+        "lost_reason": deal.lost_reason,
         "status": deal.status.value,
         "type": deal.type.value,
         "amount_minor": deal.amount_minor,

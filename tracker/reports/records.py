@@ -71,6 +71,8 @@ class DealRecord:
     name: str | None
     pipeline: str | None
     stage: str | None
+    probability_bp: int | None
+    lost_reason: str | None
     status: DealStatus
     type: DealType
     amount_minor: int
