@@ -165,6 +165,12 @@ def is_owner() -> bool:
     return may(role_seen(), Role.OWNER)
 
 
+def is_owner_everywhere() -> bool:
+    """Whether the reader may do all on every site, also on those to come: they let others in everywhere, too."""
+    user = logged_in()
+    return is_owner() and user is not None and user.role == Role.OWNER
+
+
 def sees_people() -> bool:
     """Whether the reader may see who somebody is: names, addresses, phone numbers."""
     return may(role_seen(), Role.ANALYST)
@@ -216,14 +222,23 @@ def seen() -> tuple[Site, Role] | None:
     return found
 
 
+def open_session(user: User, language: str) -> None:
+    """Let somebody in: from now on this browser is theirs."""
+    session.clear()
+    session.permanent = True
+    session["user_id"], session["session_no"] = user.user_id, user.session_no
+    session["language"] = language
+
+
 def logged_in() -> User | None:
-    """The user of this request, or None."""
+    """The user of this request, or None; a log-in under a password that was changed since has ended."""
     if "user" not in g:
         user_id = session.get("user_id")
         g.user = None
         if isinstance(user_id, int):
             with reading(here().engine) as tx:
-                g.user = find_user(tx, user_id)
+                found = find_user(tx, user_id)
+            g.user = found if found is not None and found.session_no == session.get("session_no", 0) else None
     user = g.user
     assert user is None or isinstance(user, User)
     return user

@@ -12,7 +12,7 @@ from flask_limiter.util import get_remote_address
 from api.context import here
 from api.languages import chosen
 from api.pages.routes import routes
-from api.trust import Audience, audience
+from api.trust import Audience, audience, open_session
 from tracker.access.users import check_password
 from tracker.db.store import reading
 from tracker.demo.prepare import USER, folder_of, password_of
@@ -61,11 +61,7 @@ def log_in() -> ResponseReturnValue:
         user = check_password(tx, email, request.form.get("password", "")[:1_000])
     if user is None:
         return form(email, wanted, gettext("E-mail or password is not right.")), 401
-    language = chosen()
-    session.clear()
-    session.permanent = True
-    session["user_id"] = user.user_id
-    session["language"] = language
+    open_session(user, chosen())
     return redirect(safe_next(wanted))
 
 
