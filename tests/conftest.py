@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 # Small matrices: threads of the linear algebra would only wait for each other, and workers for them. Before NumPy.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-from tests.databases import drop_database, fresh_database, postgres_url, why_no_postgres
+from tests.databases import drop_database, empty, fresh_database, postgres_url, shape_of, why_no_postgres
 from tracker.db.store import connect
 from tracker.db.upgrade import upgrade
 
@@ -41,6 +41,36 @@ def postgres_template() -> Iterator[str | None]:
     drop_database(made)
 
 
+class Kept:
+    """The PostgreSQL database that this process's tests use one after the other, each emptied for the next.
+
+    One that a test has left otherwise is dropped, and a new one copied: that takes three times as long.
+    """
+
+    def __init__(self, server: str, template: str) -> None:
+        self.server, self.template = server, template
+        self.shape = shape_of(template)
+        self.url = fresh_database(server, template=template)
+
+    def leave(self) -> None:
+        """Let the next test find it empty."""
+        if not empty(self.url, self.shape):
+            drop_database(self.url)
+            self.url = fresh_database(self.server, template=self.template)
+
+
+@pytest.fixture(scope="session")
+def kept_postgres(postgres_template: str | None) -> Iterator[Kept | None]:
+    """The database for one test after the other; None where there is no PostgreSQL."""
+    url = postgres_url()
+    if url is None or postgres_template is None:
+        yield None
+        return
+    kept = Kept(url, postgres_template)
+    yield kept
+    drop_database(kept.url)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store of its own."""
@@ -49,14 +79,13 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         shutil.copy(request.getfixturevalue("sqlite_template"), path)
         yield f"sqlite:///{path}"
         return
-    template, url = request.getfixturevalue("postgres_template"), postgres_url()
-    if template is None or url is None:
+    kept = request.getfixturevalue("kept_postgres")
+    if kept is None:
         if os.environ.get("CI"):
             pytest.fail(why_no_postgres())
         pytest.skip(why_no_postgres())
-    made = fresh_database(url, template=template)
-    yield made
-    drop_database(made)
+    yield kept.url
+    kept.leave()
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """The snippet and forms in a real browser: whose form it was, and that nothing else of what was typed leaves."""
 
 import json
+import re
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Noises
 from tests.browser.origins import UNANSWERED, Collector, Hit, Website
@@ -294,7 +295,8 @@ def test_a_double_click_counts_once(page: Page, website: Website, collector: Col
     page.goto(website.at())
     collector.hit("page")
     page.dblclick("button")
-    page.wait_for_url("**/thanks")
+    # The second click may break off the navigation that the first one began.
+    expect(page).to_have_url(re.compile("/thanks"))
     assert len(formed(collector)) == 1
 
 

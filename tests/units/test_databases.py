@@ -15,9 +15,11 @@ import sqlalchemy as sa
 from tests.databases import (
     CannotStart,
     drop_database,
+    empty,
     fresh_database,
     postgres_url,
     server_folders,
+    shape_of,
     start,
     start_first,
     why_no_postgres,
@@ -74,6 +76,39 @@ def test_a_copy_has_the_rows_of_its_template_and_goes_its_own_way(server, engine
         connection.execute(sa.text("DELETE FROM hits"))
     with engine.begin() as connection:
         assert connection.scalar(sa.text("SELECT count(*) FROM hits")) == 1
+
+
+def test_an_emptied_database_is_as_new_though_somebody_was_connected(server, engine_of):
+    url = fresh_database(server)
+    with engine_of(url).begin() as connection:
+        connection.execute(sa.text("CREATE TABLE sites (id serial PRIMARY KEY)"))
+        connection.execute(sa.text("CREATE TABLE hits (id serial, site int REFERENCES sites, note text)"))
+    shape = shape_of(url)
+    for n_rows in (1, 20_000):
+        somebody = engine_of(url).connect()
+        somebody.execute(sa.text("INSERT INTO sites DEFAULT VALUES"))
+        rows = sa.text("INSERT INTO hits (site, note) SELECT 1, repeat('x', 99) FROM generate_series(1, :n)")
+        somebody.execute(rows, {"n": n_rows})
+        somebody.commit()
+        somebody.execute(sa.text("UPDATE sites SET id = id"))  # and holds the row
+        assert empty(url, shape)
+        with engine_of(url).begin() as connection:
+            assert connection.scalar(sa.text("SELECT (SELECT count(*) FROM sites) + (SELECT count(*) FROM hits)")) == 0
+            assert connection.scalar(sa.text("SELECT nextval('sites_id_seq') + nextval('hits_id_seq')")) == 2
+            connection.execute(sa.text("ALTER SEQUENCE sites_id_seq RESTART"))
+            connection.execute(sa.text("ALTER SEQUENCE hits_id_seq RESTART"))
+        somebody.invalidate()
+
+
+@pytest.mark.parametrize("change", ["DROP TABLE hits", "ALTER TABLE hits ADD n int", "CREATE TABLE theirs (n int)"])
+def test_a_database_with_other_tables_is_not_emptied_but_said_to_be_another(server, engine_of, change):
+    url = fresh_database(server)
+    with engine_of(url).begin() as connection:
+        connection.execute(sa.text("CREATE TABLE hits (id int)"))
+    shape = shape_of(url)
+    with engine_of(url).begin() as connection:
+        connection.execute(sa.text(change))
+    assert not empty(url, shape)
 
 
 def test_a_dropped_database_is_gone_though_somebody_was_connected(server, engine_of):
