@@ -1,7 +1,7 @@
 """The overview: the closed loop of a period on one page, against another period, and what made the difference.
 
 The figures are the Source report's: it is asked once for each period, by channel, source and campaign, and its rows are
-added up here. The page, the API and the mails all come through `overview`.
+added up here. The page, the API and the mails all come through `read_overview`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -141,7 +141,7 @@ def ask_overview(tx: Tx, args: Mapping[str, str], site: Site, today: str) -> Ask
     return Asked(query, replace(query, from_day=from_day, to_day=to_day), Compare(text))
 
 
-def overview(tx: Tx, asked: Asked, now: datetime) -> Overview:
+def read_overview(tx: Tx, asked: Asked, now: datetime) -> Overview:
     """The closed loop of a period: reads the facts of each of its two periods once, and once more for the days."""
     source = open_source(tx, asked.query)
     table, earlier = source.table(now), open_source(tx, asked.before).table(now)

@@ -16,6 +16,7 @@ from tracker.attribution.credit import MICRO
 from tracker.clock import local_day, zone
 from tracker.db.schema import costs, crm_changes, deals, hits, refusals, visits
 from tracker.db.store import Tx
+from tracker.reports.catalogue import message
 from tracker.reports.table import Figures
 from tracker.vocabulary import Refusal
 
@@ -42,6 +43,51 @@ class Sign(StrEnum):
     CRM_SILENT = "crm_silent"
     NO_COST = "no_cost"
     COSTS_END = "costs_end"
+
+
+# What each says, and what to do about it.
+SIGNS = {
+    Sign.NO_HIT: (
+        message("No hit has come yet."),
+        message("Put the tag on the site, then check it there."),
+    ),
+    Sign.QUIET: (
+        message("No hit has come for more than a day."),
+        message("Check whether the tag is still on the site's pages."),
+    ),
+    Sign.FEWER_HITS: (
+        message("Yesterday less than half of the usual hits came."),
+        message("Look whether pages were published without the tag, or the consent banner was changed."),
+    ),
+    Sign.REFUSED: (
+        message("More than a tenth of the hits is refused."),
+        message("The tracking page tells the reasons, and what to do about each."),
+    ),
+    Sign.NO_JOURNEY: (
+        message("Many new leads have no visit before them."),
+        message("Put the tag on every landing page and form, and name leads by the e-mail address that they give."),
+    ),
+    Sign.UNATTRIBUTED: (
+        message("Much of the revenue cannot be traced to a source."),
+        message("Look at those deals: often they name no contact, or their people never gave an address on the site."),
+    ),
+    Sign.NO_DEAL: (
+        message("No deal has been told yet."),
+        message("Let the CRM send its deals, so that revenue comes back to its source."),
+    ),
+    Sign.CRM_SILENT: (
+        message("The CRM has told nothing for a week."),
+        message("Check whether its connection still works."),
+    ),
+    Sign.NO_COST: (
+        message("No cost has been told yet."),
+        message("Import the cost of the campaigns, so that ROAS can be told."),
+    ),
+    Sign.COSTS_END: (
+        message("The last cost is more than a week old."),
+        message("Import what the campaigns have cost since."),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
