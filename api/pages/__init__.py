@@ -10,6 +10,7 @@ from api.pages.deal import conversion, deal
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.install import check_heard, check_site, install, save_tracking
+from api.pages.overview import overview, overview_file
 from api.pages.pathways import pathways, pathways_file, pathways_rows
 from api.pages.policy import policy, save_settings, try_settings
 from api.pages.routes import routes
@@ -25,6 +26,8 @@ VIEWS = (
     login,
     log_in,
     logout,
+    overview,
+    overview_file,
     source,
     source_file,
     source_rows,
