@@ -13,7 +13,8 @@ from api.v1.money import minor_of
 from api.v1.paging import PageArgs, PageOut, cursor_of, key_of
 from tracker.access.sites import Site, settle_currency
 from tracker.clock import format_instant, local_day
-from tracker.costs.load import Cost, load
+from tracker.costs.load import load
+from tracker.costs.rows import Cost
 from tracker.db.store import begin, reading
 from tracker.errors import Invalid
 from tracker.money import plain

@@ -1,80 +1,154 @@
-"""Load costs: the same site, day, source, medium and campaign is replaced, never added twice."""
+"""Load costs: the same site, day, source, medium and campaign is replaced, never added twice.
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+A cost keeps the names under which it was told, which are its key; the names that reports show follow from them by the
+site's rules (naming.py), so that several told names can be one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from tracker.channels.rules import canonical_names, classify_names
-from tracker.db.schema import costs
+from tracker.costs.naming import CostRule, Naming
+from tracker.costs.rows import Cost
+from tracker.db.schema import cost_rules, costs
 from tracker.db.store import Tx
-from tracker.db.writes import upsert
+from tracker.db.writes import chunks, lock_names, upsert
 from tracker.errors import Invalid
 from tracker.ids import derive
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Spend of one source and campaign on one day; amount in minor units of its currency."""
-
-    day: str
-    source: str
-    medium: str
-    campaign: str
-    amount_minor: int
-    currency: str
-    clicks: int | None = None
-    impressions: int | None = None
+def cost_id_of(site_id: int, day: str, source: str, medium: str, campaign: str) -> str:
+    """The id of a cost, by its key: the names under which it was told."""
+    return derive("cost", site_id, day, source, medium, campaign)
 
 
-def load(tx: Tx, site_id: int, rows: Sequence[Cost], now: datetime) -> int:
+def load(tx: Tx, site_id: int, rows: Sequence[Cost], now: datetime, import_id: str | None = None) -> int:
     """Put these costs in the place of what was known for their keys; returns how many they are.
 
     Sources and media get the names that visits have ('FB' and 'facebook' are one source).
-    raises  Invalid: two rows are of one day, source, medium and campaign; nothing is written
+    import_id  the file that they are from
+    raises     Invalid: two rows are of one day, source, medium and campaign; nothing is written
     """
     by_key: dict[str, Cost] = {}
     for n, given in enumerate(rows):
         source, medium = canonical_names(given.source, given.medium)
         row = replace(given, source=source, medium=medium)
-        cost_id = derive("cost", site_id, row.day, source, medium, row.campaign)
+        cost_id = cost_id_of(site_id, row.day, source, medium, row.campaign)
         if cost_id in by_key:
             same = f"{row.day}, {source}, {medium}, {row.campaign}"
             raise Invalid(f"two rows are of {same}; send their sum", field=f"costs.{n}")
         by_key[cost_id] = row
-    upsert(
-        tx,
-        costs,
-        [
-            {
-                "cost_id": cost_id,
-                "site_id": site_id,
-                "day": row.day,
-                "told_source": row.source,
-                "told_medium": row.medium,
-                "told_campaign": row.campaign,
-                "channel": classify_names(row.source, row.medium, row.campaign),
-                "source": row.source,
-                "medium": row.medium,
-                "campaign": row.campaign,
-                "amount_minor": row.amount_minor,
-                "currency": row.currency,
-                "clicks": row.clicks,
-                "impressions": row.impressions,
-                "updated_at": now,
-            }
-            for cost_id, row in by_key.items()
-        ],
-    )
+    hold(tx, site_id)
+    naming = Naming(rules_of(tx, site_id))
+    for some in chunks(sorted(by_key)):
+        upsert(tx, costs, [as_told(site_id, one, by_key[one], naming, now, import_id) for one in some])
     return len(by_key)
 
 
-def reclassify(tx: Tx, site_id: int) -> None:
-    """Give every cost of a site its channel under today's rules."""
-    rows = tx.execute(select(costs).where(costs.c.site_id == site_id)).mappings().all()
-    upsert(
-        tx,
-        costs,
-        [{**row, "channel": classify_names(row["source"], row["medium"], row["campaign"])} for row in rows],
+def as_told(
+    site_id: int, cost_id: str, row: Cost, naming: Naming, now: datetime, import_id: str | None
+) -> dict[str, Any]:
+    """A cost as it is kept."""
+    told = (row.source, row.medium, row.campaign)
+    return {
+        "cost_id": cost_id,
+        "site_id": site_id,
+        "day": row.day,
+        "told_source": row.source,
+        "told_medium": row.medium,
+        "told_campaign": row.campaign,
+        **named(naming.name(told)),
+        "amount_minor": row.amount_minor,
+        "currency": row.currency,
+        "clicks": row.clicks,
+        "impressions": row.impressions,
+        "updated_at": now,
+        "import_id": import_id,
+    }
+
+
+def named(names: tuple[str, str, str]) -> dict[str, str]:
+    """The columns that follow from a cost's names."""
+    source, medium, campaign = names
+    channel = classify_names(source, medium, campaign)
+    return {"channel": channel, "source": source, "medium": medium, "campaign": campaign}
+
+
+def take_away(tx: Tx, site_id: int, cost_ids: Iterable[str]) -> int:
+    """Take costs away; returns how many there were."""
+    return sum(
+        tx.execute(delete(costs).where(costs.c.site_id == site_id, costs.c.cost_id.in_(some))).rowcount
+        for some in chunks(sorted(cost_ids))
     )
+
+
+def hold(tx: Tx, site_id: int) -> None:
+    """Let nobody else load a site's costs or change its rules until the transaction ends."""
+    lock_names(tx, [f"{site_id} costs"])
+
+
+# --- the rules ------------------------------------------------------------------------------------------------------
+
+
+def rules_of(tx: Tx, site_id: int) -> tuple[CostRule, ...]:
+    """A site's rules, in order."""
+    columns = [cost_rules.c[name] for name in CostRule.__dataclass_fields__]
+    rows = tx.execute(select(*columns).where(cost_rules.c.site_id == site_id).order_by(cost_rules.c.position))
+    return tuple(CostRule(*row) for row in rows)
+
+
+def save_rules(tx: Tx, site_id: int, rules: Sequence[CostRule], by: str, now: datetime) -> int:
+    """Put these rules in the place of a site's, and name all its costs by them; returns how many changed their names.
+
+    rules  as read_rules gave them
+    """
+    hold(tx, site_id)
+    fields = tuple(CostRule.__dataclass_fields__)
+    query = select(*(cost_rules.c[name] for name in (*fields, "saved_by", "saved_at")))
+    known = {tuple(row[:-2]): tuple(row[-2:]) for row in tx.execute(query.where(cost_rules.c.site_id == site_id))}
+    tx.execute(delete(cost_rules).where(cost_rules.c.site_id == site_id))
+    fresh = []
+    for position, rule in enumerate(rules):
+        values = tuple(getattr(rule, name) for name in fields)
+        saved_by, saved_at = known.get(values, (by, now))  # who wrote a rule that stays is not forgotten
+        fresh.append(
+            {
+                **dict(zip(fields, values, strict=True)),
+                "site_id": site_id,
+                "position": position,
+                "saved_by": saved_by,
+                "saved_at": saved_at,
+            }
+        )
+    if fresh:
+        tx.execute(insert(cost_rules), fresh)
+    return reclassify(tx, site_id)
+
+
+def reclassify(tx: Tx, site_id: int) -> int:
+    """Give every cost of a site the names and the channel that today's rules give; returns how many changed."""
+    naming = Naming(rules_of(tx, site_id))
+    columns = ("channel", "source", "medium", "campaign")
+    query = select(
+        costs.c.cost_id,
+        costs.c.told_source,
+        costs.c.told_medium,
+        costs.c.told_campaign,
+        *(costs.c[name] for name in columns),
+    ).where(costs.c.site_id == site_id)
+    changed: list[dict[str, Any]] = []
+    today: dict[tuple[str, str, str], dict[str, str]] = {}
+    for cost_id, *told, channel, source, medium, campaign in tx.execute(query):
+        names = (told[0], told[1], told[2])
+        if names not in today:
+            today[names] = named(naming.name(names))
+        if today[names] != dict(zip(columns, (channel, source, medium, campaign), strict=True)):
+            changed.append({"its_id": cost_id, **{f"new_{name}": word for name, word in today[names].items()}})
+    if changed:
+        new: dict[str, Any] = {name: bindparam(f"new_{name}") for name in columns}
+        tx.execute(update(costs).where(costs.c.cost_id == bindparam("its_id")).values(**new), changed)
+    return len(changed)

@@ -256,7 +256,7 @@ cost_imports = Table(
 cost_drafts = Table(
     "cost_drafts",
     metadata,
-    Column("draft_id", Text, primary_key=True),  # random
+    Column("draft_id", Text, primary_key=True),  # derived: whose file, and when it came
     Column("site_id", ForeignKey("sites.site_id"), nullable=False),
     Column("name", Text, nullable=False),  # the file's name
     Column("content", LargeBinary, nullable=False),  # zlib; as it was sent, so that it can be read otherwise

@@ -25,6 +25,7 @@ from sqlalchemy.types import JSON
 from tracker.db.columns import Instant, Serial, Word, arrival_columns, metadata, one_of, reach_columns
 from tracker.db.dictionaries import (
     audit,
+    cost_drafts,
     cost_imports,
     cost_rules,
     digests,
@@ -64,6 +65,7 @@ __all__ = [
     "checks",
     "contacts",
     "conversions",
+    "cost_drafts",
     "cost_imports",
     "cost_rules",
     "costs",

@@ -16,7 +16,7 @@ from random import Random
 from typing import Any
 
 from tracker.clock import local_day, to_ms, zone
-from tracker.costs.load import Cost
+from tracker.costs.rows import Cost
 from tracker.demo.people import Person, invent
 from tracker.demo.roads import Road, deal_out
 from tracker.demo.ways import ADDRESSES, AGENTS, BOTS, NURTURE, OPENERS, PAGES, RETURNS, WAYS, Way
