@@ -47,6 +47,11 @@ def new_site_key() -> str:
     return "".join(secrets.choice(alphabet) for _ in range(12))
 
 
+def new_view_id() -> str:
+    """A saved view's id, 16 characters (96 bits): who has a link with it was given it."""
+    return secrets.token_urlsafe(12)
+
+
 def new_token() -> str:
     """A secret API token, 'mnm_' and 43 characters (256 bits)."""
     return "mnm_" + secrets.token_urlsafe(32)
