@@ -28,9 +28,12 @@ from tracker.identity.merge import Decision
 from tracker.identity.normalise import email_of
 from tracker.identity.stitch import (
     Identification,
+    Owner,
     crm_said,
     crm_says,
     find_contact,
+    is_news,
+    lead_since,
     names_by,
     names_of,
     owner_of,
@@ -206,10 +209,9 @@ def contact_said(
     known = owner_of(tx, site.site_id, email, crm_id)
     before = deals_of(tx, site.site_id, [known.contact_id]) if known else set()
     since = parse_instant(fields["created_at"], "created_at") if fields.get("created_at") else changed_at
-    contact_id = contact_named(tx, site, "email" if email else "crm_id", email or crm_id or "", since, fields)
-    own_id = known.own_id if known else contact_id
-    said = [crm_said(tx, own_id), *crm_says(tx, [contact_id]).values()]
-    if any(is_news(words, fields) for words in said):
+    if known is None or since < lead_since(tx, known.contact_id) or adds_to_known(tx, known, fields):
+        contact_id = contact_named(tx, site, "email" if email else "crm_id", email or crm_id or "", since, fields)
+        own_id = known.own_id if known else contact_id
         row = {
             "site_id": site.site_id,
             "kind": CrmChangeKind.CONTACT.value,
@@ -219,6 +221,8 @@ def contact_said(
             "received_at": received_at,
         }
         tx.execute(insert(crm_changes), [row])
+    else:
+        contact_id, own_id = known.contact_id, known.own_id
     if stage is not None:
         said_so = StageSaid(site.site_id, own_id, stage, StageCause.CRM, BY_CRM, changed_at, received_at)
         stage_heard(tx, site, said_so, contact_id)
@@ -273,11 +277,10 @@ def own_ids_of(tx: Tx, contact_ids: Collection[str]) -> dict[str, set[str]]:
     return {contact_id: set(names.get(contact_id, {}).values()) for contact_id in contact_ids}
 
 
-def is_news(said: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
-    """Whether a CRM's words add to what it said of a contact before; of properties only those given count."""
-    given = {**fields, **{f"properties {name}": value for name, value in fields.get("properties", {}).items()}}
-    known = {**said, **{f"properties {name}": value for name, value in said.get("properties", {}).items()}}
-    return any(known.get(name) != value for name, value in given.items() if name != "properties")
+def adds_to_known(tx: Tx, known: Owner, fields: Mapping[str, Any]) -> bool:
+    """Whether a CRM's words add to what it said of a contact before, by its own names or of all it is."""
+    said = [crm_said(tx, known.own_id), crm_says(tx, [known.contact_id]).get(known.contact_id, {})]
+    return any(is_news(words, fields) for words in said)
 
 
 def name_to_lock(site: Site, by: str, value: str | None) -> str:

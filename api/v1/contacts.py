@@ -1,7 +1,7 @@
 """People, as a CRM tells of them and as it finds them again."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from flask import current_app, g, request, url_for
 from pydantic import Field, model_validator
@@ -39,12 +39,25 @@ from tracker.identity.merge import Decision
 from tracker.identity.stitch import find_contact
 from tracker.phones import phone_of
 from tracker.reports import records
-from tracker.vocabulary import IdentifierKind
+from tracker.vocabulary import IdentifierKind, Stage
 
 LIST = "contacts"
-NAMES = ("email", "crm_id", "phone", "name", "company_name", "company_domain", "created_at", "properties")
+NAMES = ("email", "crm_id", "phone", "name", "company_name", "company_domain", "created_at", "properties", "score")
 # A null for these takes the value away; for any other field it is the same as not giving it.
-CLEARABLE = ("phone", "name", "company_name", "company_domain")
+CLEARABLE = ("phone", "name", "company_name", "company_domain", "score")
+MOST_SCORE = 1_000_000_000
+
+
+StageWord = Literal[
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+    "customer",
+    "evangelist",
+    "other",
+]
 
 
 class ContactPath(Path):
@@ -77,7 +90,21 @@ class ContactIn(Body):
         "When not given: `changed_at`.",
     )
     changed_at: Instant | None = Field(
-        None, description="When this became true in the CRM; now when not given. Older words never win."
+        None,
+        description="When this became true in the CRM; now when not given. Older words never win; an older `stage` "
+        "takes its place in the person's history.",
+    )
+    stage: StageWord | None = Field(
+        None,
+        description="The person's stage in the life cycle, since `changed_at`. The words are HubSpot's internal names.",
+        examples=["marketingqualifiedlead"],
+    )
+    score: int | None = Field(
+        None,
+        ge=-MOST_SCORE,
+        le=MOST_SCORE,
+        description="The lead score, on the CRM's own scale. Null takes it away.",
+        examples=[42],
     )
     properties: Flat | None = Field(None, description="More of the person, flat; added to what is known, name by name.")
 
@@ -149,6 +176,11 @@ class Contact(Out):
         description="The company's domain: told, else the e-mail's.", examples=["kyoto.example"]
     )
     properties: dict[str, Any] = Field(description="What else the CRM told, flat.", examples=[{"plan": "team"}])
+    stage: str | None = Field(
+        description="Stage in the life cycle; null: nobody told.", examples=["marketingqualifiedlead"]
+    )
+    stage_at: At | None = Field(description="Since when the person is in it.")
+    score: int | None = Field(description="The lead score, as the CRM says.", examples=[42])
     lead_at: At = Field(description="When the person could first be named.")
     lead_day: Day = Field(description="The day of lead_at in the site's zone.")
     updated_at: At = Field(description="When what is known last changed, by the CRM's clock.")
@@ -186,6 +218,8 @@ EXAMPLE = {
     "crm_id": "003-17",
     "name": "Hana Sato",
     "company_name": "Kyoto Tea K.K.",
+    "stage": "marketingqualifiedlead",
+    "score": 42,
     "properties": {"plan": "team"},
 }
 
@@ -206,14 +240,18 @@ def put_contact(body: ContactIn, args: Args) -> tuple[Contact, int]:
 
     The person is found by e-mail address or CRM id. Both given tie the two together; where they already name two
     people, that is a conflict (409): send one of the two, or, if they are one person, merge them first.
+
+    Who first comes into the stage marketingqualifiedlead, salesqualifiedlead or customer is counted as MQL, SQL or
+    customer, with credit like a lead. A deal that is won makes customers of the people it names.
     """
     context, site = here(), token_site()
     now = context.now()
     not_in_future(body.changed_at, now, "changed_at")
     not_in_future(body.created_at, now, "created_at")
     fields = fields_of(body, site)
+    stage = None if body.stage is None else Stage(body.stage)
     with begin(context.engine) as tx:
-        contact_id, is_new = flow.contact_said(tx, site, fields, body.changed_at or now, now)
+        contact_id, is_new = flow.contact_said(tx, site, fields, body.changed_at or now, now, stage)
         contact = records.read_contact(tx, site.site_id, contact_id)
     return contact_out(contact), 201 if is_new else 200
 
@@ -364,6 +402,9 @@ def contact_out(contact: records.Contact) -> Contact:
         company_name=contact.company_name,
         company_domain=contact.company_domain,
         properties=dict(contact.properties),
+        stage=None if contact.stage is None else contact.stage.value,
+        stage_at=None if contact.stage_at is None else format_instant(contact.stage_at),
+        score=contact.score,
         lead_at=format_instant(contact.lead_at),
         lead_day=contact.lead_day,
         updated_at=format_instant(contact.updated_at),

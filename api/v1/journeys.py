@@ -14,6 +14,7 @@ from tracker.clock import format_instant, to_ms
 from tracker.db.store import reading
 from tracker.money import plain
 from tracker.reports import journey as way
+from tracker.reports.stages import StageStep
 from tracker.vocabulary import NOT_SET
 
 LIST = "journey"
@@ -107,6 +108,11 @@ class Counted(Out):
     lead_form: str | None = Field(
         description="Name, else id, else provider, of the form that did.", examples=["contact"]
     )
+    stage: str | None = Field(
+        description="The person's stage in the life cycle; null: nobody told.", examples=["marketingqualifiedlead"]
+    )
+    stage_at: At | None = Field(description="Since when the person is in it.")
+    score: int | None = Field(description="The person's score, as the CRM says.", examples=[42])
     journey_url: str = Field(
         description="The page with the journey.",
         examples=["https://minamoto.example/contacts/5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f?site=demo"],
@@ -176,6 +182,17 @@ class DealStepOut(Out):
     )
 
 
+class StageStepOut(Out):
+    """A change of the person's stage in the life cycle."""
+
+    from_stage: str | None = Field(
+        description="Where they came from; null: nobody had told of a stage.", examples=["lead"]
+    )
+    to_stage: str = Field(description="Where they are since.", examples=["marketingqualifiedlead"])
+    cause: str = Field(description="crm, user, or deal: one that names the person was won.", examples=["crm"])
+    by: str = Field(description="Who decided it: crm, a user, the deal's reference.", examples=["crm"])
+
+
 class VisitOut(Out):
     """The visit that an item was in."""
 
@@ -193,7 +210,7 @@ class Moment(Out):
     kind: str = Field(
         description="visit, call, chat, offline (touches; a visitor's call is none); page, event, form, identify, "
         "and a chat without a touch "
-        "(hits in a visit); identified (by a CRM); deal.",
+        "(hits in a visit); identified (by a CRM); deal; stage (of the life cycle).",
         examples=["page"],
     )
     title: str = Field(description="Page title, form or event name; may be empty.", examples=["Pricing"])
@@ -205,6 +222,7 @@ class Moment(Out):
     visit: VisitOut | None = Field(description="The visit it was in.")
     touch: TouchOut | None = Field(description="Of a touch: where it came from.")
     deal: DealStepOut | None = Field(description="Of a deal: what happened.")
+    stage: StageStepOut | None = Field(description="Of a change of stage: the change.")
     engaged_s: float | None = Field(
         description="Of a page: for how many seconds it was visible and had the focus; null where it told nothing.",
         examples=[42.5],
@@ -250,6 +268,9 @@ def get_attribution(contact_id: str, args: Args) -> Any:
         lead_at=format_instant(found.lead_at),
         lead_type=found.lead_type.value,
         lead_form=found.lead_form,
+        stage=None if found.stage is None else found.stage.value,
+        stage_at=None if found.stage_at is None else format_instant(found.stage_at),
+        score=found.score,
         journey_url=journey_url(found.contact_id),
         notes=[NoteOut(code=code, text=way.NOTES[code] % {"day": found.kept_since}) for code in found.notes],
     )
@@ -275,7 +296,7 @@ def touch_field(touch: way.Touch | None, name: str) -> str | None:
     sample="/contacts/$CONTACT/journey",
 )
 def get_journey(contact_id: str, args: PageArgs) -> JourneyPage:
-    """A contact's journey: every touch, page, form, event, naming, deal change and ledger entry, oldest first.
+    """A contact's journey: every touch, page, form, event, naming, deal change, ledger entry and stage, oldest first.
 
     Items of one visit carry the same visit. A form that names the contact is one item; `identified` is a CRM's word.
     """
@@ -316,6 +337,7 @@ def moment(item: way.JourneyItem, visits: dict[str, VisitOut]) -> Moment:
         visit=visits.get(item.visit_id or ""),
         touch=None if item.touch is None else touch_out(item.touch),
         deal=None if item.deal is None else step_out(item.deal),
+        stage=None if item.stage is None else stage_out(item.stage),
         engaged_s=None if item.engaged is None else item.engaged.engaged_ms / 1000,
         scroll=None if item.engaged is None else item.engaged.scroll,
     )
@@ -341,6 +363,12 @@ def touch_out(touch: way.Touch) -> TouchOut:
         country=touch.country,
         rule=touch.rule,
     )
+
+
+def stage_out(step: StageStep) -> StageStepOut:
+    """A change of stage as the API gives it."""
+    before = None if step.before is None else step.before.value
+    return StageStepOut(from_stage=before, to_stage=step.stage.value, cause=step.cause.value, by=step.by)
 
 
 def step_out(step: way.DealStep) -> DealStepOut:

@@ -167,6 +167,7 @@ def test_a_journey_has_everything_in_order_with_its_visits(world: World, crm: Pr
         ("deal", "amount", "1200.00", None),
         ("call", "Price", HANA, None),
         ("deal", "won", "1200.00", None),
+        ("stage", "customer", "", None),
         ("deal", "refunded", "-200.00", None),
         ("deal", "created", "5.00", None),
         ("deal", "status", None, None),

@@ -373,8 +373,20 @@ def words_of(tx: Tx, own_ids: Iterable[str]) -> list[Any]:
     return [(own_id, payload, at) for own_id, payload, at, _ in sorted(found, key=lambda row: (row[2], row[3]))]
 
 
+def is_news(said: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
+    """Whether a CRM's words add to what it said of a contact before; of properties only those given count."""
+    given = {**fields, **{f"properties {name}": value for name, value in fields.get("properties", {}).items()}}
+    known = {**said, **{f"properties {name}": value for name, value in said.get("properties", {}).items()}}
+    return any(known.get(name) != value for name, value in given.items() if name != "properties")
+
+
 def added(known: Mapping[str, Any], payload: Mapping[str, Any], changed_at: datetime) -> dict[str, Any]:
-    """What is known of a contact with later words over it; of properties only those given change."""
+    """What is known of a contact with later words over it, as of when they last added anything.
+
+    Of properties only those given change.
+    """
+    if known and not is_news(known, payload):
+        return dict(known)
     properties = {**known.get("properties", {}), **payload.get("properties", {})}
     return {**known, **payload, "properties": properties, "changed_at": changed_at}
 
@@ -392,6 +404,12 @@ def named_by_own(
     if own.get(crm_id) == contact_id and any(own.get(name) != contact_id for name in names if name[0] is crm_id[0]):
         lost.add("crm_id")
     return {name: value for name, value in payload.items() if name not in lost}
+
+
+def lead_since(tx: Tx, contact_id: str) -> datetime:
+    """Since when a contact, which stays, is a lead."""
+    found: datetime = tx.execute(select(contacts.c.lead_at).where(contacts.c.contact_id == contact_id)).scalar_one()
+    return found
 
 
 def find_contact(tx: Tx, site_id: int, *, contact_id: str = "", email: str = "", crm_id: str = "") -> str:

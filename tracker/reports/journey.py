@@ -38,9 +38,10 @@ from tracker.errors import NotFound
 from tracker.identity.stitch import staying
 from tracker.reports.calls import calls_of_contact
 from tracker.reports.catalogue import message
+from tracker.reports.stages import StageStep, stages_of
 from tracker.visits.engagement import Engagement, engagement_of
 from tracker.visits.fold import HITS_OF_VISIT
-from tracker.vocabulary import Channel, ConversionKind, DealStatus, HitKind, IdentificationKind, TouchKind
+from tracker.vocabulary import Channel, ConversionKind, DealStatus, HitKind, IdentificationKind, Stage, TouchKind
 
 IDENTIFIED = "identified"
 DEAL = "deal"
@@ -63,8 +64,9 @@ NOTES = {
 }
 # What is told of a call to the telephone's door.
 CALL = ("number", "caller", "duration_s", "answered", "traced")
-# What comes first of one instant: the visit before its pages, the form before whom it names, deals last.
-ORDER = ("visit", "call", "chat", "offline", "page", "event", "form", "identify", IDENTIFIED, DEAL)
+# What comes first of one instant: the visit before its pages, the form before whom it names, then deals, last a stage,
+# which may follow from one.
+ORDER = ("visit", "call", "chat", "offline", "page", "event", "form", "identify", IDENTIFIED, DEAL, STAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,7 @@ class JourneyItem:
     """One moment of a journey.
 
     kind     'visit', 'call', 'chat', 'offline' (touches), 'page', 'event', 'form', 'identify', 'chat' (hits inside
-             a visit), 'identified' (a CRM named the contact) or 'deal'
+             a visit), 'identified' (a CRM named the contact), 'deal' or 'stage' (of the contact's life cycle)
     key      unique in the journey, and the same when it is read again
     title    page title, form or event name, or what names the contact; '' if there is none
     url      of the page; '' if there is none
@@ -153,6 +155,7 @@ class JourneyItem:
     visit_id the visit it was in, if any
     touch    of a touch, the touch
     deal     of a deal's step, the step
+    stage    of a change of the contact's stage, the change
     engaged  of a page view that told it when it was left: how long it was seen and how far down
     """
 
@@ -166,6 +169,7 @@ class JourneyItem:
     visit_id: str | None = None
     touch: Touch | None = None
     deal: DealStep | None = None
+    stage: StageStep | None = None
     engaged: Engagement | None = None
 
     @property
@@ -199,6 +203,7 @@ def journey(tx: Tx, site: Site, contact_id: str) -> Journey:
         *(hit_item(row, None) for row in calls_of_contact(tx, contact_id)),
         *identified_items(tx, contact_id),
         *deal_items(tx, site, contact_id),
+        *stage_items(tx, contact_id),
     ]
     return Journey(contact_id, own, tuple(sorted(items, key=lambda item: item.order)))
 
@@ -360,6 +365,14 @@ def deal_items(tx: Tx, site: Site, contact_id: str) -> list[JourneyItem]:
     return found
 
 
+def stage_items(tx: Tx, contact_id: str) -> list[JourneyItem]:
+    """How the contact moved through the stages."""
+    return [
+        JourneyItem(at=step.at, kind=STAGE, key=f"stage {step.position:06d}", title=step.stage.value, stage=step)
+        for step in stages_of(tx, contact_id)
+    ]
+
+
 def told_steps(tx: Tx, row: Mapping[Any, Any]) -> list[tuple[datetime, DealStep]]:
     """How a deal moved as the CRM told it; what the ledger has booked (wins and after) is left to it."""
     changes = history(tx, row["site_id"], row["reference"])
@@ -419,6 +432,8 @@ class Fields:
     lead_type        what made the contact a lead: form, identify, call, chat, offline or crm
     lead_form        the name, else the id, else the provider, of the form that did
     kept_since       the day from which on page views are kept; None where all of the contact's are there
+    stage            of the life cycle, since stage_at; None: nobody told
+    score            as the CRM says
     notes            keys of NOTES
     """
 
@@ -435,6 +450,9 @@ class Fields:
     lead_type: IdentificationKind
     lead_form: str | None
     kept_since: str | None
+    stage: Stage | None
+    stage_at: datetime | None
+    score: int | None
     notes: tuple[str, ...]
 
 
@@ -442,7 +460,7 @@ def attribution_fields(tx: Tx, site: Site, contact_id: str) -> Fields:
     """The attribution fields of a contact of a site, of the one that stays where it is merged; raises NotFound."""
     contact_id = staying(tx, contact_id)
     row = tx.execute(
-        select(contacts.c.lead_at, contacts.c.lead_day).where(
+        select(contacts.c.lead_at, contacts.c.lead_day, contacts.c.stage, contacts.c.stage_at, contacts.c.score).where(
             contacts.c.site_id == site.site_id, contacts.c.contact_id == contact_id
         )
     ).one_or_none()
@@ -477,6 +495,9 @@ def attribution_fields(tx: Tx, site: Site, contact_id: str) -> Fields:
         lead_type=lead_type,
         lead_form=lead_form,
         kept_since=kept_since,
+        stage=None if row.stage is None else Stage(row.stage),
+        stage_at=row.stage_at,
+        score=row.score,
         notes=tuple(code for code, applies in notes.items() if applies),
     )
 

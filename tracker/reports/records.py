@@ -18,7 +18,15 @@ from tracker.deals.record import deal_id_of
 from tracker.errors import NotFound
 from tracker.identity.stitch import crm_says, names_by, staying
 from tracker.identity.told import NOTHING, told_of
-from tracker.vocabulary import CrmChangeKind, DealStatus, DealType, EntryKind, IdentificationKind, IdentifierKind
+from tracker.vocabulary import (
+    CrmChangeKind,
+    DealStatus,
+    DealType,
+    EntryKind,
+    IdentificationKind,
+    IdentifierKind,
+    Stage,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +43,8 @@ class Merged:
 class Contact:
     """A person. `email` is the address the CRM gave last, else the first known; `emails` are all of them.
 
+    stage   of the life cycle, since stage_at; None: nobody told
+    score   as the CRM says
     merged  who is merged into it, at once or by way of others, by time
     """
 
@@ -47,6 +57,9 @@ class Contact:
     company_name: str | None
     company_domain: str | None
     properties: Mapping[str, Any]
+    stage: Stage | None
+    stage_at: datetime | None
+    score: int | None
     lead_at: datetime
     lead_day: str
     updated_at: datetime
@@ -173,7 +186,7 @@ def contacts_of(tx: Tx, rows: Sequence[Mapping[Any, Any]]) -> list[Contact]:
     """Rows as records, with all the addresses that name each, and who is merged into it."""
     names = names_by(tx, [row["contact_id"] for row in rows])
     merged = merged_among(tx, {own_id for own in names.values() for own_id in own.values()})
-    same = [name for name in Contact.__dataclass_fields__ if name not in ("emails", "merged")]
+    same = [name for name in Contact.__dataclass_fields__ if name not in ("emails", "merged", "stage")]
     found: list[Contact] = []
     for row in rows:
         own = names.get(row["contact_id"], {})
@@ -181,6 +194,7 @@ def contacts_of(tx: Tx, rows: Sequence[Mapping[Any, Any]]) -> list[Contact]:
             Contact(
                 emails=tuple(value for kind, value in own if kind is IdentifierKind.EMAIL),
                 merged=tuple(one for one in merged if one.contact_id in own.values()),
+                stage=None if row["stage"] is None else Stage(row["stage"]),
                 **{name: row[name] for name in same},
             )
         )
