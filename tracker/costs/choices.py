@@ -80,7 +80,7 @@ def guess(sheet: Sheet, currency: str | None, platform: AdPlatform | None = None
         delimiter=sheet.delimiter,
         header=header,
         columns=columns,
-        currency=borne(sheet, header, columns.get(COST)) or currency,
+        currency=borne(sheet, header, columns.get(COST), currency) or layout.currency or currency,
         source=layout.source,
         medium=layout.medium,
     )
@@ -93,15 +93,20 @@ def names_of(sheet: Sheet, header: int) -> tuple[str, ...]:
     return sheet.lines[header].cells
 
 
-def borne(sheet: Sheet, header: int, place: int | None) -> str | None:
-    """The currency that the cost column's name bears, or else its amounts, if they agree."""
+def borne(sheet: Sheet, header: int, place: int | None, currency: str | None) -> str | None:
+    """The currency that the cost column's name bears, or else its amounts, if they agree.
+
+    currency  the site's: '¥' is yen, unless it counts in yuan
+    """
     if place is None:
         return None
     named = currency_of(names_of(sheet, header)[place])
     if named:
         return named
-    rows = sheet.lines[header + 1 : header + 1 + LOOKED_AT]
-    told = {currency_of(line.cells[place]) for line in rows if place < len(line.cells)} - {None}
+    cells = [line.cells[place] for line in sheet.lines[header + 1 :][:LOOKED_AT] if place < len(line.cells)]
+    told = {currency_of(cell) for cell in cells} - {None}
+    if not told and currency != "CNY" and any(mark in cell for cell in cells for mark in "¥￥"):
+        return "JPY"
     return told.pop() if len(told) == 1 else None
 
 

@@ -26,6 +26,7 @@ class Layout:
 
     source, medium  how the visits of its ads are tagged on most sites
     marks           names of other columns that only this platform has
+    currency        in which it always bills, though no column says so
     """
 
     platform: AdPlatform
@@ -33,6 +34,7 @@ class Layout:
     medium: str
     columns: Mapping[str, Sequence[str]]
     marks: tuple[str, ...] = ()
+    currency: str | None = None
 
 
 YAHOO_COLUMNS = {
@@ -111,6 +113,7 @@ LAYOUTS = (
         "cpc",
         YAHOO_COLUMNS,
         ("広告掲載方式の指定", "network", "インプレッションシェア", "impression share", "キーワード", "検索クエリー"),
+        "JPY",
     ),
     Layout(
         AdPlatform.YAHOO_ADS_DISPLAY,
@@ -121,6 +124,7 @@ LAYOUTS = (
             *("広告掲載方式", "ad distribution", "daily", "ビューインプレッション数", "viewable impressions"),
             *("ビューアブルインプレッション数", "掲載フォーマット", "キャンペーン目的", "動画の再生数"),
         ),
+        "JPY",
     ),
 )
 OWN = Layout(
@@ -172,7 +176,8 @@ def score(layout: Layout, names: Sequence[str]) -> int:
 def known_by(names: Sequence[str]) -> AdPlatform | None:
     """The platform whose header this is; of two, the one that explains more columns. None if it is nobody's."""
     best = max(LAYOUTS, key=lambda layout: score(layout, names))
-    return best.platform if score(best, names) else None
+    is_own = len(columns_of(OWN, names)) > len(columns_of(best, names))  # it says sources, or the like
+    return best.platform if score(best, names) and not is_own else None
 
 
 def is_total(cell: str) -> bool:
