@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs
 
 from sqlalchemy import insert
 
@@ -42,7 +42,7 @@ Cells = dict[str, str]
 class Question:
     """What is asked of a scenario, and the report that must come: a row per line, only the columns given."""
 
-    args: dict[str, str]
+    args: dict[str, str | list[str]]
     rows: tuple[Cells, ...]
 
 
@@ -70,10 +70,15 @@ def scenarios(file: Path) -> list[Scenario]:
         Scenario(
             section.name,
             facts_of(section.tables),
-            tuple(Question(dict(parse_qsl(text)), tuple(rows)) for text, rows in section.questions),
+            tuple(Question(args_of(text), tuple(rows)) for text, rows in section.questions),
         )
         for section in sections(file.read_text("utf-8"))
     ]
+
+
+def args_of(query: str) -> dict[str, str | list[str]]:
+    """The parameters of an address; those given several times as a list."""
+    return {name: texts[0] if len(texts) == 1 else list(texts) for name, texts in parse_qs(query).items()}
 
 
 def sections(text: str) -> list[Section]:

@@ -17,8 +17,8 @@ from tracker.clock import local_day
 from tracker.db.store import Tx, reading
 from tracker.errors import Invalid, NotFound
 from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
-from tracker.reports.compare import MOST, Change, Column, Compared, Comparison, compare, written
-from tracker.reports.table import UNATTRIBUTED, to_number
+from tracker.reports.compare import MOST, Column, Compared, Comparison, compare, written
+from tracker.reports.table import UNATTRIBUTED, Change, to_number
 from tracker.vocabulary import Basis, Dimension, Model
 
 SLOTS = range(MOST)

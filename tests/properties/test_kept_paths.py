@@ -84,7 +84,7 @@ def test_kept_paths_give_the_scans_and_reports_of_the_tables(
     emptied(store)
     with begin(store) as tx:
         store_facts(tx, facts)
-    scope = Scope(SITE_ID, query.basis, query.from_day, query.to_day, query.by, bucket, rules)
+    scope = Scope(SITE_ID, query.basis, query.from_day, query.to_day, query.by, bucket, rules, query.where)
     now = to_datetime("2026-11-01")
     with reading(store) as tx:
         kept, tables = HeldEngine(tx, Keeper(64)), SqlEngine(tx)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine as Store
@@ -52,10 +53,15 @@ def shown(table: Table, question: Question) -> list[Cells]:
     lines = []
     for row in given["rows"]:
         names = {name: f"({row[name]})" if row["is_unattributed"] else row[name] for name in given["meta"]["by"]}
-        lines.append({**row, **names})
+        lines.append({**row, **names, **compared(row)})
     by = given["meta"]["by"]
-    lines.append({**given["totals"], **dict.fromkeys(by, ""), by[0]: "(total)"})
+    lines.append({**given["totals"], **dict.fromkeys(by, ""), by[0]: "(total)", **compared(given["totals"])})
     return [{key: text(line[key]) for key in question.rows[0]} for line in lines]
+
+
+def compared(row: dict[str, Any]) -> dict[str, Any]:
+    """What stands beside a row from an earlier period: `visits before`, `visits change`."""
+    return {f"{name} {part}": row[part][name] for part in ("before", "change") for name in row.get(part, ())}
 
 
 def text(number: object) -> str:

@@ -6,7 +6,8 @@ import pytest
 
 from tracker.attribution.terms import DirectPolicy
 from tracker.errors import Invalid
-from tracker.reports.query import PARAMETERS, Query, parse_query, parse_values
+from tracker.reports.query import PARAMETERS, Against, Query, parse_query, parse_values, period_before
+from tracker.reports.where import FILTERS, Filter
 from tracker.vocabulary import Basis, Dimension, Model
 
 PERIOD = {"from": "2026-04-01", "to": "2026-04-30"}
@@ -48,9 +49,14 @@ def test_every_parameter_is_understood() -> None:
         "policy": "7",
         "sort": "campaign",
         "order": "desc",
+        "compare": "year",
+        "columns": "cost,visits",
+        "not_device": "mobile",
     }
-    assert set(args) == set(PARAMETERS)
+    assert {*args, *FILTERS} == set(PARAMETERS)
     found = parse_query(args, Site())
+    assert (found.against, found.columns) == (Against.YEAR, ("cost", "visits"))
+    assert found.where == (Filter(Dimension.DEVICE, ("mobile",), excludes=True),)
     assert found.by == (Dimension.SOURCE, Dimension.CAMPAIGN)
     assert (found.model, found.basis, found.currency) == (Model.LINEAR, Basis.LEAD_COHORT, "USD")
     assert (found.direct, found.lookback_days) == (DirectPolicy.COUNTS, 30)
@@ -125,3 +131,59 @@ def test_a_row_is_named_by_its_values() -> None:
     with pytest.raises(Invalid) as refused:
         parse_values({"source": "google"}, query)
     assert refused.value.field == "campaign"
+
+
+# --- filters, columns, the period before ----------------------------------------------------------------------------
+
+
+def test_a_filter_given_several_times_means_either_value_and_each_counts_once() -> None:
+    args = PERIOD | {"only_source": ["google", " ", "bing, inc", "google"], "not_source": "x", "only_term": ""}
+    assert parse_query(args, Site()).where == (
+        Filter(Dimension.SOURCE, ("google", "bing, inc")),
+        Filter(Dimension.SOURCE, ("x",), excludes=True),
+    )
+
+
+def test_columns_may_be_listed_or_repeated_and_all_means_all() -> None:
+    assert parse_query(PERIOD | {"columns": ["visits,cost", "visits", ""]}, Site()).columns == ("visits", "cost")
+    assert parse_query(PERIOD | {"columns": "all"}, Site()).columns == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"only_source": [str(n) for n in range(21)]}, "only_source"),
+        ({"not_term": "x" * 2_001}, "not_term"),
+        ({"only_colour": "red"}, "only_colour"),
+        ({"only_device": "mobile", "model": "markov_global"}, "only_device"),
+        ({"columns": "visits,nonsense"}, "columns"),
+        ({"columns": "all,visits"}, "columns"),
+        ({"compare": "never"}, "compare"),
+        ({"from": "0001-01-02", "to": "0001-01-03", "compare": "previous"}, "compare"),
+        ({"from": "0001-01-02", "to": "0001-01-03", "compare": "year"}, "compare"),
+        ({"model": ["first", "last"]}, "model"),
+    ],
+)
+def test_what_cannot_be_narrowed_or_compared_is_refused(wrong: dict[str, str | list[str]], field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        parse_query({**PERIOD, **wrong}, Site())
+    assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("period", "previous", "year"),
+    [
+        ("2026-04-01 2026-04-30", "2026-03-02 2026-03-31", "2025-04-01 2025-04-30"),
+        ("2026-01-01 2026-01-01", "2025-12-31 2025-12-31", "2025-01-01 2025-01-01"),
+        ("2024-02-29 2024-02-29", "2024-02-28 2024-02-28", "2023-02-28 2023-02-28"),
+        ("2024-02-01 2024-02-29", "2024-01-03 2024-01-31", "2023-02-01 2023-02-28"),
+        ("2025-02-01 2025-02-28", "2025-01-04 2025-01-31", "2024-02-01 2024-02-28"),
+        ("2025-03-01 2025-03-31", "2025-01-29 2025-02-28", "2024-03-01 2024-03-31"),
+    ],
+)
+def test_the_period_before_is_as_many_days_or_the_same_days_of_the_year_before(
+    period: str, previous: str, year: str
+) -> None:
+    first, last = period.split()
+    assert " ".join(period_before(first, last, Against.PREVIOUS)) == previous
+    assert " ".join(period_before(first, last, Against.YEAR)) == year

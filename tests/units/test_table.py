@@ -22,6 +22,7 @@ from tracker.reports.table import (
     shown,
     to_number,
 )
+from tracker.reports.where import Filter
 from tracker.vocabulary import Basis, Dimension, Model, PathScope
 
 FIGURES = Figures(
@@ -54,6 +55,7 @@ def table(values: tuple[str, ...] = ("google", "spring"), currency: str | None =
         policy_version=3,
         fit_version=2,
         scope=PathScope.COMPANY,
+        where=(Filter(Dimension.TERM, ("=1+1", "x"), excludes=True),),
     )
     rows = (Row(values, False, FIGURES), Row(("unattributed",) * 2, True, Figures()))
     return Table(columns_of(by), rows, FIGURES, meta)
@@ -73,12 +75,23 @@ def test_json_has_rows_totals_and_the_rule_they_carry() -> None:
         "offline": 0,
         "lead_events": 0.333333,
         "new_leads": 2,
+        "mql": 0,
+        "sql": 0,
         "deals": 0,
         "sales": 0.5,
+        "customers": 0,
         "revenue": "-1500.50",
         "revenue_minor": -150_050,
         "cost": "100.00",
         "cost_minor": 10_000,
+        "cost_per_lead": "50.00",
+        "cost_per_lead_minor": 5_000,
+        "cost_per_mql": None,
+        "cost_per_mql_minor": None,
+        "cost_per_sql": None,
+        "cost_per_sql_minor": None,
+        "cost_per_customer": None,
+        "cost_per_customer_minor": None,
         "roi": -16.005,
         "roas": -15.005,
     }
@@ -99,6 +112,7 @@ def test_json_has_rows_totals_and_the_rule_they_carry() -> None:
         "rules_versions": ["2026-11-01"],
         "policy_version": 3,
         "fit_version": 2,
+        "where": {"not_term": ["=1+1", "x"]},
         "unconverted": [{"currency": "VND", "revenue": "-5", "revenue_minor": -5, "cost": "7", "cost_minor": 7}],
         "notes": [
             {
@@ -181,11 +195,12 @@ def test_the_terminal_gets_columns_totals_and_no_control_characters() -> None:
 
 
 def test_the_terminal_says_by_which_rule_the_numbers_came() -> None:
-    assert table().to_text().splitlines()[-2:] == [
+    assert table().to_text().splitlines()[-3:] == [
         (
             "2026-04-01 to 2026-04-30 (Asia/Tokyo), model linear, basis activity, direct last_resort, currency EUR, "
             "policy 3, fit 2"
         ),
+        "not_term: =1+1, x",
         "- Amounts in VND have no exchange rate and stand apart; they are in no figure.",
     ]
 
@@ -201,5 +216,6 @@ def test_every_metric_and_dimension_is_defined() -> None:
         assert entry.label
         assert entry.definition.endswith(".")
     for code in NOTES:
-        values = tuple((name, "1") for name in ("days", "currencies", "last_day", "n", "version", "channels"))
+        names = ("days", "currencies", "last_day", "n", "version", "channels", "dimensions", "from_day", "to_day")
+        values = tuple((name, "1") for name in names)
         assert "%" not in Note(code, values).text()

@@ -249,6 +249,12 @@ UNATTRIBUTED = message("Unattributed")
 
 # What a report says about itself, by code; %(name)s is filled from the note.
 NOTES = {
+    "filtered": message(
+        "Narrowed by filters: what no touch explains is left out, and the totals are the filters' own."
+    ),
+    "costs_unknown": message(
+        "Costs do not know %(dimensions)s: under that filter they count only where (not set) is among what is asked."
+    ),
     "direct_last_resort": message("Direct visits earn credit only when nothing else is on the path."),
     "touch_cohort": message(
         "Credit of the period's touches only: outcomes that no touch explains are left out, and what these touches "
@@ -275,6 +281,9 @@ NOTES = {
     ),
     "fitted": message("The model learned from the site's own paths: fit %(version)s."),
     "measured": message("Measured by experiment: %(channels)s. Of their credit, this is what was confirmed."),
+    "earlier_period": message("Changes are against %(from_day)s to %(to_day)s, as a share of what was then."),
+    "older_cohort": message("The earlier cohort has had more time to lead to something than this one."),
+    "unconverted_before": message("Of the earlier period, amounts in %(currencies)s have no exchange rate."),
     "no_currency": message("The site has no currency yet: the first deal or cost will name one."),
     "several_rules": message("Some visits were classed by older channel rules; `minamoto rebuild` classes them anew."),
 }

@@ -15,9 +15,9 @@ from tracker.errors import Invalid
 from tracker.money import plain
 from tracker.reports.asking import ask
 from tracker.reports.catalogue import METRIC, Unit
-from tracker.reports.query import PARAMETERS, Query
+from tracker.reports.query import PARAMETERS, Asked, Query
 from tracker.reports.source import open_source
-from tracker.reports.table import Figures, Meta, Number, Table, to_number
+from tracker.reports.table import Change, Figures, Meta, Number, Table, change, to_number
 
 # What a column may have of its own.
 OWN = ("model", "basis", "direct", "lookback_days", "scope", "policy")
@@ -39,16 +39,8 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    """A figure less that of the first column, and the same as a share of the first; None: undefined."""
-
-    amount: int | float | None
-    ratio: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Compared:
-    """One row: a figure per column, as it is kept (minor units, millionths, counts), and how each differs."""
+    """One row: a figure per column, as it is kept (minor units, millionths, counts), and how each is off the first."""
 
     values: Values
     figures: tuple[int | float | None, ...]
@@ -75,25 +67,31 @@ class Comparison:
         return len(set(self.totals.figures)) == 1
 
 
-def compare(tx: Tx, args: Mapping[str, str], site: Site, now: datetime) -> Comparison:
+def compare(tx: Tx, args: Asked, site: Site, now: datetime) -> Comparison:
     """The comparison that a request's parameters ask for: those of the Source report, `columns` and `metric`.
 
     columns  as parse_columns reads them; what they do not say, the other parameters say for all
     raises   Invalid
     """
-    metric = args.get(METRIC_PARAMETER, "").strip() or "revenue"
+    metric = text_of(args, METRIC_PARAMETER) or "revenue"
     if metric not in METRIC:
         raise Invalid(f"unknown metric {metric[:40]!r}", field=METRIC_PARAMETER)
-    asked = parse_columns(args.get(PARAMETER, ""))
+    asked = parse_columns(text_of(args, PARAMETER))
     shared = {name: value for name, value in args.items() if name not in {PARAMETER, METRIC_PARAMETER}}
     for name in shared:
-        if name not in PARAMETERS:
+        if name not in PARAMETERS or name == "compare":
             raise Invalid(f"unknown parameter {name[:40]!r}", field=name[:40])
     today = local_day(now, site.timezone)
     queries = [ask(tx, {**shared, **own}, site, today) for own in asked]
     tables = [open_source(tx, query).table(now) for query in queries]
     columns = tuple(Column(own, query, table.meta) for own, query, table in zip(asked, queries, tables, strict=True))
     return Comparison(metric, columns, rows_of(tables, metric), totals_of(tables, metric), queries[0].currency)
+
+
+def text_of(args: Asked, name: str) -> str:
+    """What a parameter says that stands once."""
+    given = args.get(name, "")
+    return (given if isinstance(given, str) else "".join(given)).strip()
 
 
 def parse_columns(text: str) -> list[dict[str, str]]:
@@ -154,13 +152,6 @@ def compared(values: Values, figures: Sequence[Figures], metric: str) -> Compare
     """One row's figure in each column, and how far it is from the first."""
     kept = tuple(one.of(metric) for one in figures)
     return Compared(values, kept, tuple(change(kept[0], one) for one in kept))
-
-
-def change(first: int | float | None, other: int | float | None) -> Change:
-    """How far a figure is from the first column's."""
-    if first is None or other is None:
-        return Change(None, None)
-    return Change(other - first, None if first == 0 else (other - first) / abs(first))
 
 
 def to_json(found: Comparison) -> dict[str, Any]:

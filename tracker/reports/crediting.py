@@ -31,6 +31,7 @@ from tracker.reports.columns import (
 from tracker.reports.exchange import Exchange
 from tracker.reports.query import Query
 from tracker.reports.scans import Conversion, Engine, Scope
+from tracker.reports.where import meets
 from tracker.vocabulary import Basis
 
 
@@ -39,6 +40,7 @@ class Walked:
     """The touches of all paths, path after path, each in its order.
 
     offsets    path i is touches offsets[i] .. offsets[i + 1] - 1
+    takes      per touch whether it meets the scope's filters; one place more, at the end, for NOBODY; None: no filters
     values     the different combinations of the scope's dimensions
     codes      per touch: the number of its combination; one place more, at the end, for NOBODY
     channels   per touch: the number of its channel in `names`, under the site's own rules
@@ -57,6 +59,7 @@ class Walked:
     days: NDArray[Any]
     values: Sequence[tuple[str, ...]]
     codes: NDArray[Any]
+    takes: Bools | None = None
 
     @property
     def owners(self) -> Ints:
@@ -101,6 +104,8 @@ def credit(engine: Engine, query: Query, scope: Scope, exchange: Exchange) -> Cr
     if scope.basis is Basis.TOUCH_COHORT:
         inside = np.append(within(scope, walked.days), False)
         counts, money = (_only(lines, inside[lines.touches]) for lines in (counts, money))
+    if (takes := walked.takes) is not None:
+        counts, money = (_only(lines, takes[lines.touches]) for lines in (counts, money))
     return Credits(scan.conversions, scan.entries, walked, wins, counts, money)
 
 
@@ -119,6 +124,7 @@ def walk(scope: Scope, walks: Walks) -> Walked:
         days=walks.days,
         values=named.values,
         codes=np.append(named.value_of[walks.seen], NOBODY),
+        takes=np.append(named.takes[walks.seen], False) if scope.where else None,
     )
 
 
@@ -127,6 +133,7 @@ class Named:
     """The different combinations of words on the touches, named by the site's own rules.
 
     channel_of   per combination: the number of its channel in `channels`; value_of: of its dimensions in `values`
+    takes        per combination: whether it meets the scope's filters
     """
 
     channels: list[str]
@@ -134,13 +141,14 @@ class Named:
     is_excluded: Bools
     values: list[tuple[str, ...]]
     value_of: Ints
+    takes: Bools
 
 
 def _named(scope: Scope, combinations: Sequence[tuple[str, ...]]) -> Named:
     """Combinations of the scope's words under the site's own rules."""
     channels: dict[str, int] = {}
     values: dict[tuple[str, ...], int] = {}
-    channel_of, excluded, value_of = [], [], []
+    channel_of, excluded, value_of, takes = [], [], [], []
     name = namer(scope.rules)
     for combination in combinations:
         words = dict(zip(scope.words, combination, strict=True))
@@ -149,12 +157,14 @@ def _named(scope: Scope, combinations: Sequence[tuple[str, ...]]) -> Named:
         words["channel"] = words["channel"] if channel is None else channel
         channel_of.append(channels.setdefault(words["channel"], len(channels)))
         value_of.append(values.setdefault(tuple(words[name.value] for name in scope.by), len(values)))
+        takes.append(meets(scope.where, words))
     return Named(
         list(channels),
         np.array(channel_of, dtype=np.int64),
         np.array(excluded, dtype=np.bool_),
         list(values),
         np.array(value_of, dtype=np.int64),
+        np.array(takes, dtype=np.bool_),
     )
 
 

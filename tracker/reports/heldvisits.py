@@ -33,6 +33,11 @@ class VisitView:
     def counts(self, scope: Scope) -> VisitCounts:
         """The visits of a scope by their own day: see scans.Engine.visits."""
         mask = self.alive & within(scope, self.columns["days"])
+        if scope.where:
+            codes, combinations = self.words.only(scope.words)
+            takes = np.fromiter(map(scope.takes(), combinations), dtype=np.bool_, count=len(combinations))
+            # Rows of another thread's words may be there already; none of ours has them.
+            mask &= takes[codes][self.columns["seen"]]
         own = {name: column[mask] for name, column in self.columns.items()}
         codes, combinations = self.words.only(scope.grouped)
         named, numbers = scope.naming(), dict[tuple[str, ...], int]()

@@ -6,7 +6,7 @@ nothing below it checks again.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from tracker.clock import parse_day
 from tracker.errors import Invalid
 from tracker.money import check_currency
 from tracker.reports.catalogue import METRIC
+from tracker.reports.where import FILTERS, Where, parse_where
 from tracker.vocabulary import Basis, Dimension, Model, PathScope
 
 PARAMETERS = (
@@ -32,12 +33,27 @@ PARAMETERS = (
     "policy",
     "sort",
     "order",
+    "compare",
+    "columns",
+    *FILTERS,
 )
+# What may be given more than once.
+REPEATED = frozenset({"columns", *FILTERS})
+ALL = "all"
 MOST_DIMENSIONS = 2
 MOST_LOOKBACK_DAYS = 36_500
 USUAL_DAYS = 30
 
 Word = TypeVar("Word", bound=StrEnum)
+# A request's parameters: those of REPEATED may have several texts.
+Asked = Mapping[str, str | Sequence[str]]
+
+
+class Against(StrEnum):
+    """Which earlier period a report is set against: as many days just before, or the same days a year before."""
+
+    PREVIOUS = "previous"
+    YEAR = "year"
 
 
 class SiteFacts(Protocol):
@@ -61,6 +77,9 @@ class Query:
     sort           a metric's key or one of `by`
     policy         the site's attribution policy in force, or the version that was asked for; version 0: the shipped one
     fit            what was learned from the site's paths
+    where          what the report is narrowed to
+    against        the earlier period that stands beside; None: none
+    columns        the metrics that are shown, in this order; (): all
     """
 
     site_id: int
@@ -79,6 +98,9 @@ class Query:
     policy: Policy = SHIPPED
     policy_version: int = 0
     fit: Fit | None = None
+    where: Where = ()
+    against: Against | None = None
+    columns: tuple[str, ...] = ()
 
     @property
     def learns(self) -> bool:
@@ -99,7 +121,7 @@ class Query:
 
 
 def parse_query(
-    args: Mapping[str, str],
+    args: Asked,
     site: SiteFacts,
     today: str | None = None,
     *,
@@ -113,6 +135,7 @@ def parse_query(
     policy  the one in force, or that of the version that the parameter `policy` names
     """
     given = given_in(args, PARAMETERS)
+    where = parse_where(args)
     from_day, to_day = _period(given, today)
     by = _dimensions(given.get("by", Dimension.CHANNEL.value))
     sort = given.get("sort", "revenue")
@@ -123,8 +146,8 @@ def parse_query(
         raise Invalid(f"{order[:40]!r} is not an order; use asc or desc", field="order")
     currency = check_currency(given["currency"]) if "currency" in given else site.currency
     model = _word(Model, given.get("model", Model.LAST_NON_DIRECT.value), "model")
-    if MODELS[model].is_global and by != (Dimension.CHANNEL,):
-        raise Invalid(f"{model.value} shares all deals together and knows channels alone; use by=channel", field="by")
+    if MODELS[model].is_global:
+        _check_global(model, by, where)
     query = Query(
         site_id=site.site_id,
         timezone=site.timezone,
@@ -142,18 +165,77 @@ def parse_query(
         policy=policy,
         policy_version=policy_version,
         fit=fit,
+        where=where,
+        against=_word(Against, given["compare"], "compare") if "compare" in given else None,
+        columns=_columns(given.get("columns", "")),
     )
     _ = query.terms  # raises where the model was never fitted
+    if query.against is not None:
+        period_before(from_day, to_day, query.against)  # raises where the calendar begins
     return query
 
 
-def given_in(args: Mapping[str, str], known: Sequence[str]) -> dict[str, str]:
-    """What a request's parameters say, empty ones left out; raises Invalid(field=…) for one that is not known."""
-    given = {name: value.strip() for name, value in args.items() if value.strip()}
-    for name in given:
+def given_in(args: Asked, known: Sequence[str]) -> dict[str, str]:
+    """What a request's parameters say, empty ones left out, those given several times with commas between.
+
+    raises  Invalid(field=…): one that is not known, or that may stand only once
+    """
+    given = {}
+    for name, value in args.items():
+        texts = [text for text in map(str.strip, [value] if isinstance(value, str) else value) if text]
+        if not texts:
+            continue
         if name not in known:
-            raise Invalid(f"unknown parameter {name[:40]!r}; known are {', '.join(known)}", field=name[:40])
+            raise Invalid(
+                f"unknown parameter {name[:40]!r}; known are {', '.join(one for one in known if one not in FILTERS)}, "
+                "and only_ or not_ with a dimension",
+                field=name[:40],
+            )
+        if len(texts) > 1 and name not in REPEATED:
+            raise Invalid("is given twice", field=name[:40])
+        given[name] = ",".join(texts)
     return given
+
+
+def period_before(from_day: str, to_day: str, against: Against) -> tuple[str, str]:
+    """The earlier period: as many days just before, or the same days of the year before.
+
+    The 29th of February has the 28th before it. Raises Invalid(field="compare") before the first day of the calendar.
+    """
+    first, last = date.fromisoformat(from_day), date.fromisoformat(to_day)
+    try:
+        if against is Against.PREVIOUS:
+            n = (last - first).days + 1
+            return (first - timedelta(n)).isoformat(), (first - timedelta(1)).isoformat()
+        return _a_year_before(first).isoformat(), _a_year_before(last).isoformat()
+    except (OverflowError, ValueError) as error:
+        raise Invalid(f"nothing is before {from_day}", field="compare") from error
+
+
+def _a_year_before(day: date) -> date:
+    is_leap_day = (day.month, day.day) == (2, 29)
+    return day.replace(year=day.year - 1, day=28 if is_leap_day else day.day)
+
+
+def _check_global(model: Model, by: tuple[Dimension, ...], where: Where) -> None:
+    """Raise Invalid for what a model that knows channels alone cannot be asked."""
+    why = f"{model.value} shares all deals together and knows channels alone"
+    if by != (Dimension.CHANNEL,):
+        raise Invalid(f"{why}; use by=channel", field="by")
+    for one in where:
+        if one.dimension is not Dimension.CHANNEL:
+            raise Invalid(f"{why}; leave the filter out", field=one.parameter)
+
+
+def _columns(text: str) -> tuple[str, ...]:
+    """The metrics that are named; () for all."""
+    names = tuple(dict.fromkeys(name for name in map(str.strip, text.split(",")) if name))
+    if names == (ALL,):
+        return ()
+    for name in names:
+        if name not in METRIC:
+            raise Invalid(f"unknown metric {name[:40]!r}; use {', '.join(METRIC)}, or {ALL}", field="columns")
+    return names
 
 
 def parse_values(args: Mapping[str, str], query: Query, prefix: str = "") -> tuple[str, ...] | None:

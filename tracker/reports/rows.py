@@ -24,7 +24,7 @@ from tracker.errors import Invalid
 from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC
 from tracker.reports.columns import NOBODY
 from tracker.reports.crediting import Credits, Lines, credit
-from tracker.reports.engines.sql import channel_of, visits_of
+from tracker.reports.engines.sql import channel_of, costs_met, visits_of
 from tracker.reports.exchange import Exchange
 from tracker.reports.globally import check_single
 from tracker.reports.keeping import engine_of
@@ -154,7 +154,7 @@ def rows_behind(tx: Tx, query: Query, metric: str, values: Values, cursor: str |
         return visit_rows(tx, query, metric, values, after, limit)
     if metric == "cost":
         return cost_rows(tx, query, values, after, limit)
-    if values != ():
+    if values != () or query.where:
         check_single(query.model)
     credits_ = credit(engine_of(tx), query, scope_of(query), Exchange(query.currency))
     if metric == "revenue":
@@ -357,6 +357,7 @@ def cost_rows(tx: Tx, query: Query, values: Values, after: list[Any], limit: int
         select(*(words[name] for name in COST_COLUMNS)).where(
             table.site_id == query.site_id,
             table.day.between(query.from_day, query.to_day),
+            *costs_met(scope_of(query)),
             *(costs_with(words, name, value) for name, value in zip(query.by, values, strict=False)),
         )
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tracker.attribution.policy import ChannelRule, fields_of, namer
+from tracker.reports.where import Where, costs_meet, meets
 from tracker.vocabulary import Basis, Dimension
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Scope:
     bucket  WHOLE, MONTH or DAY: what a series cuts the period into
     rules   the site's own channel rules. Engines name visits and costs by them; of touches they give the words that the
             rules look at, for whoever weighs them
+    where   which visits and costs are counted, by the site's own channels. Of touches engines give all, for a path is
+            weighed as a whole
     """
 
     site_id: int
@@ -34,11 +37,12 @@ class Scope:
     by: tuple[Dimension, ...]
     bucket: int = WHOLE
     rules: tuple[ChannelRule, ...] = ()
+    where: Where = ()
 
     @property
     def words(self) -> tuple[str, ...]:
-        """The flat words of a touch that the report needs: its dimensions, the channel, what the rules look at."""
-        named = [name.value for name in self.by]
+        """The flat words of a touch that the report needs: its dimensions, the channel, what rules and filters see."""
+        named = [name.value for name in self.by] + [one.dimension.value for one in self.where]
         return tuple(dict.fromkeys([*named, "channel", *fields_of(self.rules)]))
 
     @property
@@ -59,6 +63,22 @@ class Scope:
             return tuple(channel if place == at else combination[place] for place in places)
 
         return named
+
+    def takes(self) -> Callable[[Sequence[str]], bool]:
+        """Whether a visit with a combination of `words` is counted, its channel being the site's own."""
+        words = self.words
+        name = namer(self.rules)
+
+        def takes(combination: Sequence[str]) -> bool:
+            own = dict(zip(words, combination, strict=True))
+            return meets(self.where, own | {"channel": name(own) or own["channel"]})
+
+        return takes
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether costs can be counted at all: dimensions that they do not know are (not set) of them."""
+        return costs_meet(self.where)
 
     def has(self, day: str | None) -> bool:
         """Whether a day is in the period."""

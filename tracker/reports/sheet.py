@@ -23,7 +23,7 @@ from tracker.clock import format_instant, zone
 from tracker.errors import Invalid
 from tracker.money import exponent, plain
 from tracker.reports.catalogue import Unit
-from tracker.reports.table import BOM, Table, defused, to_number
+from tracker.reports.table import BOM, Column, Figures, Part, Table, defused, to_number
 
 # What a sheet holds: rows with the header's and the totals', and characters in a cell.
 MOST_ROWS = 1_048_576 - 2
@@ -340,6 +340,13 @@ KIND_OF = {
 }
 
 
+def kind_of(column: Column) -> CellKind:
+    """What stands in a report's column."""
+    if column.unit is None:
+        return CellKind.TEXT
+    return CellKind.PERCENT if column.part is Part.CHANGE else KIND_OF[column.unit]
+
+
 def sheet_of(
     table: Table, name: str, labels: Mapping[str, str], about: Sequence[tuple[str, str]] = (), total: str = "Total"
 ) -> Sheet:
@@ -350,20 +357,18 @@ def sheet_of(
     """
     currency, n_labels = table.meta.currency, len(table.meta.by)
     columns = [
-        SheetColumn(
-            labels.get(one.key, one.key), KIND_OF[one.unit] if one.unit else CellKind.TEXT, one.key, currency or ""
-        )
-        for one in table.columns
+        SheetColumn(labels.get(one.key, one.key), kind_of(one), one.key, currency or "") for one in table.columns
     ]
 
-    def cells(values: Sequence[str], figures: Any) -> list[CellValue]:
+    def cells(values: Sequence[str], figures: Figures, before: Figures | None) -> list[CellValue]:
         numbers = [
             None
             if one.unit is None or (one.unit.is_money and currency is None)
-            else to_number(figures.of(one.key), one.unit)
+            else to_number(one.kept(figures, before), one.unit)
             for one in table.columns[n_labels:]
         ]
         return [*values, *numbers]
 
-    rows = [cells(row.values, row.figures) for row in table.rows]
-    return Sheet(name, columns, rows, about, cells([total, *[""] * (n_labels - 1)], table.totals))
+    rows = [cells(row.values, row.figures, row.before) for row in table.rows]
+    earlier = table.before.totals if table.before else None
+    return Sheet(name, columns, rows, about, cells([total, *[""] * (n_labels - 1)], table.totals, earlier))

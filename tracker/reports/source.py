@@ -23,11 +23,12 @@ from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.exchange import Exchange
 from tracker.reports.globally import check_single, shared
 from tracker.reports.keeping import engine_of
-from tracker.reports.query import Query
+from tracker.reports.query import Query, period_before
 from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope, VisitCounts
 from tracker.reports.table import (
     FIGURE_OF_KIND,
     UNATTRIBUTED,
+    Before,
     Figures,
     Meta,
     Note,
@@ -37,7 +38,8 @@ from tracker.reports.table import (
     columns_of,
     to_numbers,
 )
-from tracker.vocabulary import Basis
+from tracker.reports.where import meets, unknown_to_costs
+from tracker.vocabulary import Basis, Dimension
 
 # A key of the zip: a bucket and the values of the dimensions; None for what no touch explains.
 Key = tuple[str, tuple[str, ...] | None]
@@ -75,7 +77,16 @@ class Source:
         self._credits: Credits | None = None
 
     def table(self, now: datetime) -> Table:
-        """The Source report."""
+        """The Source report, with the earlier period beside it where the query asks for one."""
+        table, query = self._of_period(now), self.query
+        if query.against is None:
+            return table
+        from_day, to_day = period_before(query.from_day, query.to_day, query.against)
+        earlier = Source(self.engine, replace(query, from_day=from_day, to_day=to_day))
+        return beside(table, earlier._of_period(now), query)
+
+    def _of_period(self, now: datetime) -> Table:
+        """The report of the query's own period."""
         query, sums = self.query, Sums()
         visits = self._add_visits(sums, scope_of(query))
         self._add_credits(sums, scope_of(query))
@@ -87,7 +98,7 @@ class Source:
         together = sum((row.figures for row in rows), Figures())
         totals = replace(together, visitors=visits.n_visitors)
         meta = meta_of(query, self._credited(), self._exchange, visits.rules_versions, now)
-        return Table(columns_of(query.by), tuple(in_order(rows, query)), totals, meta)
+        return Table(columns_of(query.by, query.columns), tuple(in_order(rows, query)), totals, meta)
 
     def series(self, metric: str, most: int = 8) -> Series:
         """One metric over time, stacked by the first dimension; raises Invalid for an unknown metric.
@@ -128,7 +139,10 @@ class Source:
     def _credited(self) -> Credits:
         """The credits of the whole scope, made when first asked for."""
         if self._credits is None:
-            self._credits = credit(self.engine, self.query, scope_of(self.query), self._exchange)
+            scope = scope_of(self.query)
+            if MODELS[self.query.model].is_global:
+                scope = replace(scope, where=())  # all outcomes are shared together before they are narrowed
+            self._credits = credit(self.engine, self.query, scope, self._exchange)
         return self._credits
 
     def _add_credits(self, sums: "Sums", scope: Scope) -> None:
@@ -138,7 +152,9 @@ class Source:
         own = Sums()
         add_credits(own, self._credited(), scope)
         for key, name, amount in shared(own.figures, self.query.terms):
-            sums.add(key, name, amount)
+            _, values = key
+            if not scope.where or (values and meets(scope.where, {Dimension.CHANNEL: values[0]})):
+                sums.add(key, name, amount)
 
     def _add_visits(self, sums: "Sums", scope: Scope) -> VisitCounts:
         visits = self.engine.visits(scope)
@@ -191,7 +207,8 @@ def source_series(tx: Tx, query: Query, metric: str, most: int = 8) -> Series:
 def scope_of(query: Query, bucket: int = WHOLE) -> Scope:
     """The facts a query is about; a series needs only its first dimension."""
     by = query.by if bucket == WHOLE else query.by[:1]
-    return Scope(query.site_id, query.basis, query.from_day, query.to_day, by, bucket, query.policy.rules)
+    rules, where = query.policy.rules, query.where
+    return Scope(query.site_id, query.basis, query.from_day, query.to_day, by, bucket, rules, where)
 
 
 def add_credits(sums: Sums, credits_: Credits, scope: Scope) -> None:
@@ -247,6 +264,27 @@ def in_order(rows: Sequence[Row], query: Query) -> list[Row]:
     return sorted(ordered, key=lambda row: row.is_unattributed)
 
 
+def beside(table: Table, earlier: Table, query: Query) -> Table:
+    """A report with an earlier one beside it: rows of either, in the order of the first."""
+    assert query.against is not None
+    was = {(row.values, row.is_unattributed): row.figures for row in earlier.rows}
+    rows = [replace(row, before=was.pop((row.values, row.is_unattributed), Figures())) for row in table.rows]
+    rows += [Row(values, is_unattributed, Figures(), figures) for (values, is_unattributed), figures in was.items()]
+    notes = [Note("earlier_period", (("from_day", earlier.meta.from_day), ("to_day", earlier.meta.to_day)))]
+    if query.basis is not Basis.ACTIVITY:
+        notes.append(Note("older_cohort"))
+    if earlier.meta.unconverted and query.currency is not None:
+        codes = ", ".join(one.currency for one in earlier.meta.unconverted)
+        notes.append(Note("unconverted_before", (("currencies", codes),)))
+    return Table(
+        columns_of(query.by, query.columns, has_before=True),
+        tuple(in_order(rows, query)),
+        table.totals,
+        replace(table.meta, notes=(*table.meta.notes, *notes)),
+        Before(query.against.value, earlier.meta.from_day, earlier.meta.to_day, earlier.totals),
+    )
+
+
 def meta_of(
     query: Query, credits_: Credits, exchange: Exchange, rules_versions: tuple[str, ...], now: datetime
 ) -> Meta:
@@ -255,6 +293,10 @@ def meta_of(
     has_entries = np.isin(found.deals[found.by_company], credits_.entries.deals)
     n_by_company = len(np.unique(found.deals[found.by_company][has_entries]))
     notes: list[Note] = []
+    if query.where:
+        notes.append(Note("filtered"))
+    if unknown := unknown_to_costs(query.where):
+        notes.append(Note("costs_unknown", (("dimensions", ", ".join(unknown)),)))
     if query.terms.direct is DirectPolicy.LAST_RESORT:
         notes.append(Note("direct_last_resort"))
     notes += model_notes(query)
@@ -291,6 +333,7 @@ def meta_of(
         generated_at=now,
         policy_version=query.policy_version,
         scope=query.terms.scope,
+        where=query.where,
         fit_version=query.fit.version if query.fit is not None and query.learns else None,
     )
 

@@ -103,10 +103,12 @@ class MemoryEngine:
         found: dict[tuple[str, tuple[str, ...]], list[int]] = {}
         everybody: list[int] = []
         versions: set[str] = set()
-        named = scope.naming()
+        named, takes = scope.naming(), scope.takes()
         for touch in self.facts.touchpoints:
             day = self._lead_day(touch) if scope.basis is Basis.LEAD_COHORT else touch.day
             if touch.kind != TouchKind.VISIT or touch.visitor_no is None or day is None or not scope.has(day):
+                continue
+            if not takes(words_of(touch.arrival, scope.words)):
                 continue
             key = (day[: scope.bucket], named(words_of(touch.arrival, scope.grouped)))
             found.setdefault(key, []).append(touch.visitor_no)
@@ -164,14 +166,17 @@ class MemoryEngine:
         """See reports/scans.py."""
         found: list[Cost] = []
         sums: dict[tuple[str, tuple[str, ...]], int] = {}
-        named = scope.naming()
+        named, takes = scope.naming(), scope.takes()
         for row in self.facts.costs:
-            words = [
-                word if name in COST_WORDS else NOT_SET
-                for name, word in zip(scope.grouped, words_of(row.arrival, scope.grouped), strict=True)
-            ]
+            words, looked = (
+                [
+                    word if name in COST_WORDS else NOT_SET
+                    for name, word in zip(names, words_of(row.arrival, names), strict=True)
+                ]
+                for names in (scope.grouped, scope.words)
+            )
             values = named(words)
-            if not scope.has(row.day):
+            if not scope.has(row.day) or not takes(looked):
                 continue
             if row.currency == currency:
                 key = (row.day[: scope.bucket], values)

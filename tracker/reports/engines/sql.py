@@ -20,6 +20,7 @@ from sqlalchemy import (
     and_,
     case,
     cast,
+    false,
     func,
     literal,
     or_,
@@ -34,7 +35,7 @@ from tracker.db.store import Tx
 from tracker.reports.catalogue import COST_WORDS
 from tracker.reports.columns import Scan, scan_of
 from tracker.reports.scans import WHOLE, Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
-from tracker.vocabulary import NOT_SET, Basis, ConversionKind, TouchKind
+from tracker.vocabulary import NOT_SET, Basis, ConversionKind, Dimension, TouchKind
 
 Numbers = np.ndarray[Any, np.dtype[np.int64]]
 WON = ConversionKind.DEAL_WON.value
@@ -148,7 +149,9 @@ class SqlEngine:
         known = [name for name in scope.grouped if name in COST_WORDS]
         named = scope.naming()
         words = [table[name] for name in known]
-        in_period = and_(table.site_id == scope.site_id, table.day.between(scope.from_day, scope.to_day))
+        in_period = and_(
+            table.site_id == scope.site_id, table.day.between(scope.from_day, scope.to_day), *costs_met(scope)
+        )
         bucket = literal("") if scope.bucket == WHOLE else func.substr(table.day, 1, scope.bucket)
         own = (
             select(bucket.label("cut"), func.sum(table.amount_minor), *words)
@@ -182,7 +185,7 @@ def visits_of(scope: Scope) -> tuple[ColumnElement[Any] | None, Select[Any]]:
         query = query.select_from(touchpoints.join(links, whose()).join(contacts)).where(
             contacts.c.site_id == scope.site_id
         )
-    query = query.where(day.between(scope.from_day, scope.to_day))
+    query = query.where(day.between(scope.from_day, scope.to_day), *met(scope, touchpoints))
     return (None if scope.bucket == WHOLE else func.substr(day, 1, scope.bucket)), query
 
 
@@ -198,6 +201,25 @@ def channel_of(rules: Sequence[ChannelRule], table: Table) -> ColumnElement[Any]
         known = [is_like(table.c[name], pattern) for name, pattern in rule.where.items() if name in table.c]
         named.append((and_(true(), *known), rule.channel or table.c.channel))
     return case(*named, else_=table.c.channel) if named else table.c.channel
+
+
+def met(scope: Scope, table: Table) -> list[ColumnElement[bool]]:
+    """That the rows of a table meet the filters of a scope; what the table does not know is left to the caller."""
+    found: list[ColumnElement[bool]] = []
+    for one in scope.where:
+        if one.dimension is Dimension.CHANNEL:
+            column = channel_of(scope.rules, table)
+        elif one.dimension.value in table.c:
+            column = table.c[one.dimension.value]
+        else:
+            continue
+        found.append(column.not_in(one.values) if one.excludes else column.in_(one.values))
+    return found
+
+
+def costs_met(scope: Scope) -> list[ColumnElement[bool]]:
+    """That costs meet the filters of a scope."""
+    return met(scope, costs) if scope.has_costs else [false()]
 
 
 def is_like(column: Column[Any], pattern: str) -> ColumnElement[bool]:
