@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve test spec lint fix snippet bench bench-ingest bench-attribution bench-paths crash-test soak truth fuzz wheel lock clean
+.PHONY: help setup demo serve test spec lint fix snippet bench bench-ingest bench-attribution bench-pages bench-paths crash-test soak truth fuzz wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench-attribution: $(VENV)/.dev ## Markov and Shapley beside other libraries, an
 
 bench-paths: $(VENV)/.dev ## a report over a million paths, and one deal credited again beside them
 	@$(BIN)/python bench/paths.py $(BENCH_ARGS)
+
+bench-pages: $(VENV)/.dev ## each page's server time and first paint over a million visits (some minutes)
+	@$(BIN)/python bench/pages.py $(BENCH_ARGS)
 
 crash-test: $(VENV)/.dev ## kill, stop and starve servers and databases under load: nothing answered may be lost
 	@$(BIN)/python bench/crash.py $(BENCH_ARGS)
