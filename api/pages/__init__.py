@@ -2,6 +2,7 @@
 
 from flask import Flask
 
+from api.pages.audit_log import audit_file, audit_log
 from api.pages.calls import calls, save_number, save_terms, take_number
 from api.pages.compare import compare_page
 from api.pages.contact import contact
@@ -11,12 +12,14 @@ from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.install import check_heard, check_site, install, save_tracking
 from api.pages.overview import overview, overview_file
+from api.pages.password import change_password, new_password, password, set_new_password
 from api.pages.pathways import pathways, pathways_file, pathways_rows
 from api.pages.policy import policy, save_settings, try_settings
 from api.pages.routes import routes
 from api.pages.session import log_in, login, logout
 from api.pages.source import source, source_file
 from api.pages.source_rows import source_rows
+from api.pages.team import add_member, change_role, make_link, take_member, team
 from api.pages.touch import touch
 from api.pages.tracking import tracking
 from api.pages.views import keep_view, open_view, remove_view, rename_view, views
@@ -54,6 +57,17 @@ VIEWS = (
     check_site,
     check_heard,
     save_tracking,
+    team,
+    add_member,
+    change_role,
+    take_member,
+    make_link,
+    audit_log,
+    audit_file,
+    password,
+    change_password,
+    new_password,
+    set_new_password,
     views,
     open_view,
     keep_view,

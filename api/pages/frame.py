@@ -58,6 +58,7 @@ class Links:
     digests: str | None = None
     team: str | None = None
     audit: str | None = None
+    password: str | None = None
     api_docs: str | None = None
     log_out: str | None = None
 
@@ -109,13 +110,12 @@ def framed() -> dict[str, Any]:
     """The names that layout.html uses."""
     user = logged_in()
     site = site_seen() if user else None
-    shown = [one for one, _ in sites_open().values()]
     endpoint = request.endpoint or ""
     return {
         "lang": chosen(),
         "asset": asset,
         "site": site,
-        "sites": [SiteLink(one.name, url_for("pages.source", site=one.key), one == site) for one in shown],
+        "sites": [SiteLink(one.name, same_page(one, role), one == site) for one, role in sites_open().values()],
         "user": user,
         "links": links(user is not None),
         "csrf_token": generate_csrf,
@@ -166,8 +166,28 @@ LINKED = {
     "digests": "digests",
     "team": "team",
     "audit": "audit_log",
+    "password": "password",
     "log_out": "logout",
 }
+
+
+# What stays in the address when another site is looked at; the rest names things of the one that is left.
+KEPT_ON_SWITCH = frozenset(
+    ("period", "from", "to", "by", "model", "basis", "compare", "grain", "sort", "metric", "columns", "scope", "direct")
+)
+
+
+def same_page(site: Site, role: Role) -> str:
+    """The page that is looked at, of another site; its list, where it is about one thing; else the Source report."""
+    endpoint = (request.endpoint or "").removeprefix("pages.")
+    if request.method != "GET" or endpoint not in {*LINKED.values(), "policy", "compare"}:
+        endpoint = LINKED.get(TABS.get(endpoint, ""), "source")
+    if f"pages.{endpoint}" not in current_app.view_functions or endpoint == "logout":
+        endpoint = "source"
+    if not may(role, least_role(current_app, f"pages.{endpoint}")):
+        endpoint = "source"
+    kept = {name: value for name, value in request.args.items() if name in KEPT_ON_SWITCH}
+    return address(url_for(f"pages.{endpoint}"), {**kept, "site": site.key})
 
 
 def links(is_inside: bool) -> Links:

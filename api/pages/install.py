@@ -10,18 +10,20 @@ from api.context import here
 from api.pages.frame import script_of, site_named
 from api.pages.routes import routes
 from api.pages.session import limiter
-from api.trust import Audience, audience, is_owner, site_seen
-from tracker.access.sites import Site, find_site, set_tracking
-from tracker.access.tracking import CLICKS, CONSENTS, FIELDS, changed
+from api.trust import Audience, actor, audience, is_owner, site_seen
+from tracker.access.sites import Site
+from tracker.access.tracking import CLICKS, CONSENTS, FIELDS
 from tracker.checkhit import PARAMETER, made_ms, new_nonce
 from tracker.clock import to_ms
 from tracker.collect.checks import heard_of
 from tracker.db.store import begin, reading
-from tracker.errors import Denied, Invalid, NotFound
+from tracker.errors import Invalid, NotFound
 from tracker.installing.fetch import LOCAL, Refused, fetch_page
 from tracker.installing.heard import Tried, judge_heard
 from tracker.installing.page import Finding, Level, judge_page
+from tracker.settling import settle_tracking
 from tracker.visits.agents import read_agent
+from tracker.vocabulary import Role
 
 CHECKS = "10 per minute; 100 per hour"
 # As their makers write them; the adapters of docs/providers.md, by what they are for.
@@ -83,12 +85,10 @@ def check_heard(nonce: str) -> ResponseReturnValue:
 
 
 @routes.post("/install/settings")
-@audience(Audience.PEOPLE)
+@audience(Audience.PEOPLE, least=Role.OWNER)
 def save_tracking() -> ResponseReturnValue:
     """Set what the site's snippet does; for owners."""
     site = site_named()
-    if not is_owner():
-        raise Denied("only an owner may change what the snippet does")
     form = request.form
     told: dict[str, object] = {name: name in form for name in ("gpc", "dnt", "hash")}
     told |= {name: form.getlist(name) for name in ("fields", "clicks", "parts")}
@@ -96,8 +96,7 @@ def save_tracking() -> ResponseReturnValue:
         raise Invalid("choose what is done about consent", field="consent")
     told["consent"] = form["consent"]
     with begin(here().engine) as tx:
-        now = find_site(tx, site.key)
-        set_tracking(tx, now, changed(now.tracking, told))
+        settle_tracking(tx, site.key, told, actor=actor(), now=here().now())
     flash(gettext("Saved. Browsers have it within an hour."), "success")
     return redirect(url_for("pages.install", site=site.key))
 

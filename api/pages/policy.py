@@ -14,21 +14,22 @@ from api.context import here
 from api.pages.frame import site_named
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, PRESETS, count, money
-from api.trust import Audience, audience, is_owner, logged_in, site_seen
+from api.trust import Audience, actor, audience, is_owner, logged_in, site_seen
 from tracker.access.sites import Site
 from tracker.attribution.fits import fits_of
-from tracker.attribution.policies import policy_in_force, save_policy, versions_of
+from tracker.attribution.policies import policy_in_force, versions_of
 from tracker.attribution.policy import RULE_FIELDS, SHIPPED, Policy, written
 from tracker.attribution.settled import UPSELLS, changed
 from tracker.attribution.terms import DirectPolicy
 from tracker.clock import local_day
 from tracker.db.store import begin, reading
-from tracker.errors import Conflict, Denied, Invalid
+from tracker.errors import Conflict, Invalid
 from tracker.reports.asking import ask, version_of
 from tracker.reports.catalogue import Unit
 from tracker.reports.table import UNATTRIBUTED, to_number
 from tracker.reports.whatif import BeforeAfter, MovedDeal, Trial, try_policy
-from tracker.vocabulary import Channel, ConversionKind, Model, PathScope
+from tracker.settling import settle_policy
+from tracker.vocabulary import Channel, ConversionKind, Model, PathScope, Role
 
 PLAIN = ("direct", "scope", "upsells")
 NUMBERS = ("lead_days", "money_days", "half_life_days", "markov_order")
@@ -113,20 +114,19 @@ def try_settings() -> ResponseReturnValue:
 
 
 @routes.post("/policy")
-@audience(Audience.PEOPLE)
+@audience(Audience.PEOPLE, least=Role.OWNER)
 def save_settings() -> ResponseReturnValue:
     """Save what the form says as a new version; for owners."""
     site, user = site_named(), logged_in()
-    if not is_owner() or user is None:
-        raise Denied("only an owner may change the attribution settings")
+    by = user.email if user else ""
     told, form = told_by(request.form), request.form
     try:
         with begin(here().engine) as tx:
             known, now = policy_in_force(tx, site.site_id)[1], here().now()
             based_on = version_of(form.get("based_on", ""))
             wanted = changed(known, told)
-            version = save_policy(
-                tx, site.site_id, wanted, note=note_in(form), by=user.email, now=now, based_on=based_on
+            version = settle_policy(
+                tx, site.site_id, wanted, note=note_in(form), by=by, actor=actor(), now=now, based_on=based_on
             )
     except (Invalid, Conflict) as error:
         flash(reason(error), "error")

@@ -2,13 +2,14 @@
 
 from typing import Any, Literal
 
-from flask import g, request
+from flask import g
 from pydantic import Field
 
 from api.context import here
-from api.trust import token_site
+from api.trust import actor, token_site
 from api.v1.contract import operation
 from api.v1.fields import CONTROL, Args, At, Body, Day, Out
+from api.v1.narrowed import report_args
 from api.v1.paging import PageArgs, PageOut, cursor_of, key_of
 from api.v1.reports import AskArgs
 from tracker.access.tokens import Token
@@ -32,6 +33,7 @@ from tracker.reports.asking import ask, version_of
 from tracker.reports.compare import compare, to_json
 from tracker.reports.table import to_numbers
 from tracker.reports.whatif import MovedDeal, Trial, Values, try_policy
+from tracker.settling import settle_policy
 from tracker.vocabulary import PathScope
 
 LIST = "policies"
@@ -243,12 +245,13 @@ def put_policy(body: PolicySave, args: Args) -> PolicyOut:
     assert isinstance(token, Token)
     with begin(context.engine) as tx:
         _, known = policies.policy_in_force(tx, site_id)
-        version = policies.save_policy(
+        version = settle_policy(
             tx,
             site_id,
             changed(known, told(body.policy)),
             note=body.note,
             by=token.name,
+            actor=actor(),
             now=context.now(),
             based_on=body.based_on,
         )
@@ -351,9 +354,9 @@ def try_a_policy(body: PolicyTry, args: AskArgs) -> TrialOut:
     return trial_out(trial)
 
 
-def asked_of() -> dict[str, str]:
+def asked_of() -> dict[str, str | list[str]]:
     """The request's parameters that are the report's."""
-    return {name: value for name, value in request.args.items() if name not in OWN}
+    return report_args(without=OWN)
 
 
 def trial_out(trial: Trial) -> TrialOut:
