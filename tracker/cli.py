@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from functools import wraps
 from pathlib import Path
@@ -23,7 +24,7 @@ from tracker.access.tracking import ADAPTERS, CLICKS, CONSENTS, FIELDS, SHIPPED,
 from tracker.config import Settings, settings
 from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import ensure, head, upgrade
-from tracker.errors import MinamotoError
+from tracker.errors import Invalid, MinamotoError
 from tracker.secret import secret_key
 from tracker.vocabulary import Basis, Dimension, Model, PathScope, Role
 
@@ -312,28 +313,56 @@ def report() -> None:
 @click.option("--lookback-days", help="Only touches at most this many days before the conversion.")
 @click.option("--scope", help=f"Whose touches count for a deal, one of {', '.join(PathScope)}; else as settled.")
 @click.option("--policy", help="As of this version of the site's attribution policy; else the one in force.")
-@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Keep the run for `minamoto diff`.")
+@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Only this value of a dimension; repeat for more.")
+@click.option("--not", "leave_out", multiple=True, metavar="NAME=VALUE", help="All but this value; repeat for more.")
+@click.option("--compare", help="previous or year: the period before beside it.")
+@click.option("--columns", help="Metrics with commas between, or all; else the usual ones in a table, all in a file.")
+@click.option("--record", type=click.Path(dir_okay=False, path_type=Path), help="Keep the whole for `minamoto diff`.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
-@example("minamoto report source --site KEY --from 2026-04-01 --to 2026-04-30 --by channel,campaign --format json")
-def report_source(form: str, key: str, record: Path | None, **asked: str | None) -> None:
+@example(
+    "minamoto report source --site KEY --from 2026-04-01 --to 2026-04-30 --by channel,campaign --format json",
+    "minamoto report source --site KEY --from 2026-04-01 --to 2026-04-30 --only channel=email --compare previous",
+)
+def report_source(
+    form: str, key: str, record: Path | None, only: tuple[str, ...], leave_out: tuple[str, ...], **asked: str | None
+) -> None:
     """Visits, leads, deals, revenue and cost by source. JSON: {"rows": [...], "totals": {...}, "meta": {...}}."""
     from tracker.reports import diff as runs
     from tracker.reports.asking import ask
+    from tracker.reports.catalogue import USUAL
     from tracker.reports.source import source_report
 
     names = {"from_day": "from", "to_day": "to"}
-    args = {names.get(name, name): value for name, value in asked.items() if value is not None}
+    args: dict[str, str | list[str]] = {}
+    args |= {names.get(name, name): value for name, value in asked.items() if value is not None}
+    args |= filters_told("only", only) | filters_told("not", leave_out)
+    if form == "table":
+        args.setdefault("columns", ",".join(USUAL))
     with reading(store()) as tx:
         query = ask(tx, args, sites.find_site(tx, key))
         table = source_report(tx, query, clock.now())
         if record is not None:
-            record.write_bytes(runs.written(runs.record(tx, key, query, clock.now())))
+            whole = replace(query, where=(), against=None)
+            record.write_bytes(runs.written(runs.record(tx, key, whole, clock.now())))
     if form == "json":
         click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=2))
     elif form == "csv":
         click.echo(table.to_csv(), nl=False)
     else:
         click.echo(table.to_text(), nl=False)
+
+
+def filters_told(word: str, told: tuple[str, ...]) -> dict[str, str | list[str]]:
+    """The filters of --only and --not as the report's parameters; raises Invalid for what has no name."""
+    found: dict[str, str | list[str]] = {}
+    for text in told:
+        name, _, value = text.partition("=")
+        if not value:
+            raise Invalid(f"{text[:40]!r} is no filter; write channel=email", field=word)
+        values = found.setdefault(f"{word}_{name.strip()}", [])
+        assert isinstance(values, list)
+        values.append(value)
+    return found
 
 
 @main.command()

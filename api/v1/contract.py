@@ -24,6 +24,7 @@ registry.register("pydantic", StrictAdapter)
 routes = APIBlueprint("v1", __name__, url_prefix="/api/v1", template_folder="templates")
 
 BEARER = "token"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TAGS = {
     "Contacts": "People: told by the CRM, and given back with where they came from.",
     "Deals": "Opportunities and their money. The same reference again is an amendment, never a second deal.",
@@ -119,6 +120,7 @@ def operation(
     body: type[Body] | None = None,
     refuses: Iterable[int] = (),
     csv: bool = False,
+    xlsx: bool = False,
     password: bool = False,
     sample: str,
     example: Mapping[str, Any] | None = None,
@@ -127,7 +129,7 @@ def operation(
 
     also     other statuses with the same answer, and what they mean
     refuses  statuses besides ALWAYS
-    csv      whether it can also be given as CSV
+    csv, xlsx  whether it can also be given as CSV, as a workbook
     password whether the token may come as the password of HTTP Basic, too
     sample   path and query of the curl example; `example` is its body and the documented one
     """
@@ -139,6 +141,8 @@ def operation(
 
     if csv:
         responses[status] = {"content": {"text/csv": {"schema": {"type": "string"}}}}
+    if xlsx:
+        responses[status]["content"][XLSX] = {"schema": {"type": "string", "contentEncoding": "binary"}}
 
     def declare(view: View) -> View:
         declared = audience(Audience.CRM, password=password)(with_path(view))

@@ -6,7 +6,7 @@ NaN and half characters are refused, for nobody can know what they meant.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any, NoReturn
 
@@ -61,7 +61,7 @@ class StrictAdapter(PydanticAdapter):
         elif location == "path":
             data = dict(request.view_args or {})
         else:
-            data = read_args(request)
+            data = read_args(request, lists_of(self.model_class))
         try:
             return self.model_class.model_validate(data)
         except ValidationError as error:
@@ -96,12 +96,20 @@ def read_form(request: Request) -> dict[str, str]:
     return fields
 
 
-def read_args(request: Request) -> dict[str, str]:
-    """A request's query; raises InvalidFields for a parameter that is given twice."""
-    return each_once(request.args)
+def lists_of(model: type[BaseModel]) -> frozenset[str]:
+    """The fields of a model that are lists: what may be given several times in a query."""
+    return frozenset(
+        field.alias or name for name, field in model.model_fields.items() if "list[" in str(field.annotation)
+    )
 
 
-def each_once(given: MultiDict[str, str]) -> dict[str, str]:
+def read_args(request: Request, several: Collection[str] = ()) -> dict[str, Any]:
+    """A request's query, lists for what may be given several times; raises InvalidFields for the rest given twice."""
+    lists = {name: request.args.getlist(name) for name in several if name in request.args}
+    return each_once(MultiDict([pair for pair in request.args.items(multi=True) if pair[0] not in lists])) | lists
+
+
+def each_once(given: MultiDict[str, str]) -> dict[str, Any]:
     """The values by their names; raises InvalidFields for a name that is given twice."""
     twice = [name for name, values in given.lists() if len(values) > 1]
     if twice:

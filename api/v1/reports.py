@@ -1,25 +1,31 @@
 """The Source report for programs: the same query and the same table as on the page and on the command line."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from flask import Response, request
+from flask import Response
 from pydantic import Field
 
 from api.context import here
 from api.trust import token_site
-from api.v1.contract import operation
-from api.v1.fields import CONTROL, Args, Out
+from api.v1.contract import XLSX, operation
+from api.v1.fields import CONTROL, Out
+from api.v1.narrowed import FilterArgs, report_args
 from tracker.clock import local_day
 from tracker.db.store import reading
 from tracker.errors import Invalid
 from tracker.reports.asking import ask
+from tracker.reports.catalogue import METRICS
+from tracker.reports.sheet import sheet_of, to_xlsx
 from tracker.reports.source import source_report
+from tracker.reports.table import Table
+from tracker.vocabulary import Dimension
 
-FORMATS = ("json", "csv")
+FORMATS = ("json", "csv", "xlsx")
+Names = Annotated[str, Field(max_length=400, pattern=CONTROL)]
 OWN = ("site", "format")
 
 
-class AskArgs(Args):
+class AskArgs(FilterArgs):
     """What is asked of the report; checked by the report itself, so the words are the same everywhere."""
 
     from_day: str | None = Field(
@@ -43,15 +49,14 @@ class AskArgs(Args):
         max_length=100,
         pattern=CONTROL,
         examples=["channel,campaign"],
-        description="One or two of channel, source, medium, campaign, term, content, landing_page; "
-        "channel when not given.",
+        description=f"One or two of {', '.join(Dimension)}; channel when not given.",
     )
     model: str | None = Field(
         None,
         max_length=40,
         pattern=CONTROL,
         examples=["last_non_direct"],
-        description="first, last, last_non_direct (when not given) or linear.",
+        description="One of the attribution models: first, last, last_non_direct (when not given), linear …",
     )
     basis: str | None = Field(
         None,
@@ -118,12 +123,26 @@ class ReportArgs(AskArgs):
         examples=["desc"],
         description="desc or asc; desc for metrics, asc for dimensions when not given.",
     )
+    compare: str | None = Field(
+        None,
+        max_length=40,
+        pattern=CONTROL,
+        examples=["previous"],
+        description="Sets each figure against an earlier period: previous, as many days just before, or year, the same "
+        "days of the year before.",
+    )
+    columns: Annotated[list[Names], Field(max_length=len(METRICS))] | None = Field(
+        None,
+        examples=[["visits,new_leads,revenue"]],
+        description="The metrics to give, in their order, with commas between or given several times; all when not "
+        "given.",
+    )
     format: str | None = Field(
         None,
         max_length=40,
         pattern=CONTROL,
         examples=["json"],
-        description="json (when not given), or csv: without totals, formulas defused.",
+        description="json (when not given); csv: without totals, formulas defused; xlsx: with totals and the rule.",
     )
 
 
@@ -132,7 +151,8 @@ class SourceReport(Out):
 
     rows: list[dict[str, Any]] = Field(
         description="One object a row: the dimensions; is_unattributed (what no touch explains); the metrics. "
-        "Counts are numbers, money a decimal string beside …_minor, ratios numbers or null.",
+        "Counts are numbers, money a decimal string beside …_minor, ratios numbers or null. With compare, `before` and "
+        "`change`, too.",
         examples=[[{"channel": "paid_search", "is_unattributed": False, "visits": 12, "revenue": "1500.00"}]],
     )
     totals: dict[str, Any] = Field(
@@ -153,7 +173,9 @@ class SourceReport(Out):
     args=ReportArgs,
     gives=SourceReport,
     csv=True,
-    sample="/reports/source?from=2026-04-01&to=2026-04-30&by=channel,campaign&model=linear",
+    xlsx=True,
+    sample="/reports/source?from=2026-04-01&to=2026-04-30&by=channel,campaign&model=linear&not_channel=direct"
+    "&compare=previous",
 )
 def get_source_report(args: ReportArgs) -> SourceReport | Response:
     """The Source report: what each source brought, from visits to revenue, and what it cost.
@@ -164,14 +186,25 @@ def get_source_report(args: ReportArgs) -> SourceReport | Response:
     context, site = here(), token_site()
     now = context.now()
     if (args.format or "json") not in FORMATS:
-        raise Invalid("use json or csv", field="format")
-    asked = {name: value for name, value in request.args.items() if name not in OWN}
+        raise Invalid("use json, csv or xlsx", field="format")
     with reading(context.engine) as tx:
-        query = ask(tx, asked, site, local_day(now, site.timezone))
+        query = ask(tx, report_args(without=OWN), site, local_day(now, site.timezone))
         table = source_report(tx, query, now)
-    if args.format == "csv":
-        name = f"source-{query.from_day}-{query.to_day}.csv"
-        answer = Response(table.to_csv(), mimetype="text/csv")
+    if args.format in {"csv", "xlsx"}:
+        answer = as_csv(table) if args.format == "csv" else as_xlsx(table, site.timezone)
+        name = f"source-{query.from_day}-{query.to_day}.{args.format}"
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
         return answer
     return SourceReport(**table.to_json())
+
+
+def as_csv(table: Table) -> Response:
+    """A report as CSV."""
+    return Response(table.to_csv(), mimetype="text/csv")
+
+
+def as_xlsx(table: Table, timezone: str) -> Response:
+    """A report as a workbook, the columns by their keys, and the rule that the figures carry."""
+    about = [(str(i), line) for i, line in enumerate(table.meta.to_text().splitlines(), 1)]
+    book = to_xlsx([sheet_of(table, "source", {}, about)], made_at=table.meta.generated_at, timezone=timezone)
+    return Response(book, mimetype=XLSX)

@@ -174,6 +174,22 @@ METRICS = (
     ),
 )
 METRIC = {metric.key: metric for metric in METRICS}
+# What is shown where nobody chose columns: all would be more than anybody reads.
+USUAL = (
+    "visits",
+    "visitors",
+    "lead_events",
+    "new_leads",
+    "mql",
+    "sql",
+    "deals",
+    "sales",
+    "revenue",
+    "cost",
+    "cost_per_lead",
+    "roi",
+    "roas",
+)
 
 # Which kind of conversion a counted metric is.
 COUNTED = {
@@ -285,5 +301,13 @@ NOTES = {
     "older_cohort": message("The earlier cohort has had more time to lead to something than this one."),
     "unconverted_before": message("Of the earlier period, amounts in %(currencies)s have no exchange rate."),
     "no_currency": message("The site has no currency yet: the first deal or cost will name one."),
+    "no_probability": message(
+        "Open deals without a probability: %(n)s. Neither the CRM told one nor has any deal been closed yet to measure "
+        "it by; they are in no expected revenue."
+    ),
+    "measured_probability": message(
+        "Where the CRM told no probability it is the share that was won of the deals that had been in the stage, or of "
+        "all closed deals where fewer than ten of the stage have closed."
+    ),
     "several_rules": message("Some visits were classed by older channel rules; `minamoto rebuild` classes them anew."),
 }
