@@ -17,6 +17,7 @@ from api.pages.pathways import pathways, pathways_file, pathways_rows
 from api.pages.policy import policy, save_settings, try_settings
 from api.pages.routes import routes
 from api.pages.session import log_in, login, logout
+from api.pages.shown import register as register_shown
 from api.pages.source import source, source_file
 from api.pages.source_rows import source_rows
 from api.pages.team import add_member, change_role, make_link, take_member, team
@@ -79,5 +80,6 @@ VIEWS = (
 def register(app: Flask) -> None:
     """Add the pages and what every page needs."""
     register_frame(app)
+    register_shown(app)
     register_views(app)
     app.register_blueprint(routes)

@@ -1,20 +1,24 @@
 """Numbers, money and periods as the reader's language writes them."""
 
-import calendar
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
+from functools import partial
 
+from babel import Locale
 from babel.numbers import format_currency, format_decimal, format_percent
+from flask import Flask
 from sqlalchemy import func, select
 
+from api.context import here
 from api.languages import chosen
-from tracker.clock import parse_day
+from api.trust import site_seen
+from tracker.clock import local_day, parse_day
 from tracker.db.schema import conversions, touchpoints
 from tracker.db.store import Tx
-from tracker.errors import Invalid
 from tracker.money import exponent, plain
+from tracker.reports.periods import PERIODS, days_of
 
 NOTHING = "—"
 
@@ -64,9 +68,7 @@ def period_of(tx: Tx, args: dict[str, str], site_id: int, today: str) -> tuple[s
         return word, parse_day(args.get("from") or to_day, "from"), to_day
     if word == "all_time":
         return word, first_day(tx, site_id) or today, today
-    if word not in PRESETS:
-        raise Invalid(f"unknown period {word[:40]!r}", field="period")
-    first, last = PRESETS[word](now)
+    first, last = days_of(word, now, first_weekday())
     return word, first.isoformat(), last.isoformat()
 
 
@@ -79,32 +81,31 @@ def first_day(tx: Tx, site_id: int) -> str | None:
     return min((day for day in days if day), default=None)
 
 
-def month_start(day: date, back: int = 0) -> date:
-    """The first of the month so many months before."""
-    months = day.year * 12 + day.month - 1 - back
-    return date(months // 12, months % 12 + 1, 1)
+def first_weekday() -> int:
+    """The day with which the reader's weeks begin, 0 for Monday."""
+    return int(Locale.parse(chosen()).first_week_day)
 
 
-def month_end(first: date) -> date:
-    """The last day of a month."""
-    return first.replace(day=calendar.monthrange(first.year, first.month)[1])
+PRESETS: dict[str, Callable[[date], tuple[date, date]]] = {word: partial(days_of, word) for word in PERIODS}
 
 
-def quarter_start(day: date) -> date:
-    """The first day of the quarter."""
-    return month_start(day, (day.month - 1) % 3)
+@dataclass(frozen=True, slots=True)
+class PeriodChoice:
+    """A usual period as it is offered; without days where they are not known beforehand."""
+
+    word: str
+    from_day: date | None = None
+    to_day: date | None = None
 
 
-PRESETS: dict[str, Callable[[date], tuple[date, date]]] = {
-    "today": lambda now: (now, now),
-    "yesterday": lambda now: (now - timedelta(1), now - timedelta(1)),
-    "last_7_days": lambda now: (now - timedelta(6), now),
-    "last_28_days": lambda now: (now - timedelta(27), now),
-    "last_90_days": lambda now: (now - timedelta(89), now),
-    "this_month": lambda now: (month_start(now), now),
-    "last_month": lambda now: (month_start(now, 1), month_start(now) - timedelta(1)),
-    "this_quarter": lambda now: (quarter_start(now), now),
-    "last_quarter": lambda now: (month_start(quarter_start(now), 3), quarter_start(now) - timedelta(1)),
-    "this_year": lambda now: (date(now.year, 1, 1), now),
-    "last_12_months": lambda now: (month_start(now, 11), now),
-}
+def period_choices() -> tuple[PeriodChoice, ...]:
+    """The usual periods in the order of the menu, with their days on the site that is looked at."""
+    site = site_seen()
+    today = date.fromisoformat(local_day(here().now(), site.timezone if site else "UTC"))
+    dated = (PeriodChoice(word, *days_of(word, today, first_weekday())) for word in PERIODS)
+    return (*dated, PeriodChoice("all_time"))
+
+
+def register(app: Flask) -> None:
+    """Give the templates the periods of the date menu."""
+    app.context_processor(lambda: {"period_choices": period_choices})
