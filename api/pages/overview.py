@@ -37,12 +37,12 @@ from tracker.reports.overview import (
     BY_CHANNEL,
     LOOP,
     PARAMETERS,
-    Asked,
     Overview,
     ask_overview,
     read_overview,
 )
 from tracker.reports.overviewshown import columns_of, to_csv, to_json
+from tracker.reports.query import Query
 from tracker.reports.sheet import CellKind, Sheet, SheetColumn
 from tracker.reports.table import Figures, to_number
 
@@ -54,7 +54,7 @@ KIND_OF = {
 }
 
 
-def asked(tx: Tx, site: Site, today: str) -> tuple[str, Asked]:
+def asked(tx: Tx, site: Site, today: str) -> tuple[str, Query]:
     """The preset and the question that this page's address asks; raises Invalid."""
     args = {name: request.args.get(name, "") for name in (*PARAMETERS, "period")}
     if not (args["period"] or args["from"] or args["to"]):
@@ -87,7 +87,9 @@ def overview() -> ResponseReturnValue:
         chart=None if found.is_empty else chart_of(found.series(metric), found),
         columns=BY_CHANNEL,
         rows=rows_of(found, links),
-        totals=ShownRow("", cells_of(found.totals, found, links, ()), changes_of(found.totals, found.before)),
+        totals=ShownRow(
+            "", None, cells_of(found.totals, found, links, ()), changes_of(found.totals, found.earlier.totals)
+        ),
         changes=[changed(one, found, links) for one in found.changes],
         health=found.health,
         bars=bars_of(found.health.n_hits),
@@ -121,7 +123,7 @@ def overview_file(form: str) -> ResponseReturnValue:
     total = gettext("Total")
     return answer_file(
         form,
-        ("overview", question.query.from_day, question.query.to_day),
+        ("overview", question.from_day, question.to_day),
         lambda: [sheet_of(found, labels, total)],
         as_csv=lambda: to_csv(found, labels, total=total),
         as_json=lambda: to_json(found),
@@ -139,7 +141,7 @@ def label_of(key: str) -> str:
 
 def sheet_of(found: Overview, labels: dict[str, str], total: str) -> Sheet:
     """The table by channel for a spreadsheet."""
-    currency = found.asked.query.currency
+    currency = found.query.currency
     columns = [SheetColumn(labels["channel"], key="channel")]
     for key in columns_of()[1:]:
         kind = KIND_OF[METRIC[key.removesuffix("_before")].unit]
@@ -151,13 +153,12 @@ def sheet_of(found: Overview, labels: dict[str, str], total: str) -> Sheet:
         return [name, *(cell_number(number, unit, currency) for number, unit in zip(numbers, units, strict=True))]
 
     rows = [kept(row.channel, row.figures, row.before) for row in found.channels]
-    query = found.asked
     about = [
-        (gettext("Period"), f"{query.query.from_day} – {query.query.to_day}"),
-        (gettext("Compared with"), f"{query.before.from_day} – {query.before.to_day}"),
+        (gettext("Period"), f"{found.query.from_day} – {found.query.to_day}"),
+        (gettext("Compared with"), f"{found.earlier.from_day} – {found.earlier.to_day}"),
         *((gettext(METRIC[key].label), gettext(METRIC[key].definition)) for key in LOOP),
     ]
-    return Sheet(gettext("Overview"), columns, rows, about, totals=kept(total, found.totals, found.before))
+    return Sheet(gettext("Overview"), columns, rows, about, totals=kept(total, found.totals, found.earlier.totals))
 
 
 def cell_number(kept: int | float | None, unit: Unit, currency: str | None) -> int | float | None:

@@ -66,7 +66,10 @@ class ShownStep:
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
+    """A channel's figures with their changes; href: the Source report of the channel's sources."""
+
     channel: str
+    href: str | None
     cells: dict[str, Cell]
     changes: dict[str, Change | None]
 
@@ -127,7 +130,7 @@ class Linker:
     """Addresses of what stands behind the figures. base: what stands before each path, in mails."""
 
     def __init__(self, found: Overview, base: str = "") -> None:
-        query, before = found.asked.query, found.asked.before
+        query, before = found.query, found.earlier
         self.base = base
         self._rows, self._report = url_for("pages.source_rows"), url_for("pages.source")
         asked_for = {"model": query.model.value} | ({"currency": query.currency} if query.currency else {})
@@ -188,14 +191,14 @@ def sign_of(sign: Sign, links: Linker) -> ShownSign:
 
 def shown_query(word: str, found: Overview, metric: str) -> ShownQuery:
     """What was asked."""
-    query, before = found.asked.query, found.asked.before
+    query, before = found.query, found.earlier
     return ShownQuery(
         period=word,
         from_day=date.fromisoformat(query.from_day),
         to_day=date.fromisoformat(query.to_day),
         before_from=date.fromisoformat(before.from_day),
         before_to=date.fromisoformat(before.to_day),
-        compare=found.asked.compare.value,
+        compare=before.against,
         chart=metric,
     )
 
@@ -239,14 +242,14 @@ def changes_of(now: Figures, before: Figures) -> dict[str, Change | None]:
 
 def tiles_of(found: Overview, links: Linker) -> list[Tile]:
     """The closed loop, figure by figure."""
-    currency = found.asked.query.currency
+    currency = found.query.currency
     return [
         Tile(
             key,
             gettext(METRIC[key].label),
             gettext(METRIC[key].definition),
             cell_of(found.totals, key, found, links, ()),
-            change_of(key, found.totals, found.before, currency),
+            change_of(key, found.totals, found.earlier.totals, currency),
             points_of(found.trends[key]),
         )
         for key in LOOP
@@ -256,7 +259,7 @@ def tiles_of(found: Overview, links: Linker) -> list[Tile]:
 def cell_of(figures: Figures, key: str, found: Overview, links: Linker, values: tuple[str, ...] | None) -> Cell:
     """A figure with the rows behind it; ROAS leads to the report."""
     kept = figures.of(key)
-    text = amount(kept, key, found.asked.query.currency)
+    text = amount(kept, key, found.query.currency)
     if text == NOTHING:
         return Cell(None, text)
     return Cell(kept, text, links.report(sort=key) if METRIC[key].unit.is_quotient else links.rows(key, values))
@@ -272,6 +275,7 @@ def rows_of(found: Overview, links: Linker) -> list[ShownRow]:
     return [
         ShownRow(
             UNATTRIBUTED if row.is_unattributed else row.channel,
+            None if row.is_unattributed else links.report(only_channel=row.channel, by="source"),
             cells_of(row.figures, found, links, None if row.is_unattributed else (row.channel,)),
             changes_of(row.figures, row.before),
         )
@@ -294,14 +298,14 @@ def steps_of(found: Overview, links: Linker) -> list[ShownStep]:
 
 def changed(one: WhatChanged, found: Overview, links: Linker) -> ShownChange:
     """A change in words."""
-    currency = found.asked.query.currency
+    currency = found.query.currency
     return ShownChange(
         key=one.metric,
         label=gettext(METRIC[one.metric].label),
         before=amount(one.before, one.metric, currency),
         after=amount(one.after, one.metric, currency),
         delta=signed(one.delta, one.metric, currency),
-        change=change_of(one.metric, found.totals, found.before, currency),
+        change=change_of(one.metric, found.totals, found.earlier.totals, currency),
         channels=shown_parts(one, one.channels, ("channel",), links, currency),
         sources=shown_parts(one, one.sources, ("source", "campaign"), links, currency),
     )
@@ -351,7 +355,7 @@ def chart_of(lines: Series, found: Overview) -> Chart:
         metric=lines.metric,
         metrics=CHARTED,
         unit=TEMPLATE_UNIT[METRIC[lines.metric].unit],
-        currency=found.asked.query.currency or "",
+        currency=found.query.currency or "",
         grain=grain_of(lines.buckets),
         days=tuple(date.fromisoformat(bucket if len(bucket) == 10 else f"{bucket}-01") for bucket in lines.buckets),
         series=tuple(

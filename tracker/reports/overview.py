@@ -7,7 +7,6 @@ added up here. The page, the API and the mails all come through `read_overview`.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from enum import StrEnum
 
 from tracker.access.sites import Site
 from tracker.attribution.credit import MICRO
@@ -16,9 +15,9 @@ from tracker.db.store import Tx
 from tracker.errors import Invalid
 from tracker.reports.asking import ask
 from tracker.reports.catalogue import METRIC, Unit
-from tracker.reports.query import Query, given_in
+from tracker.reports.query import Against, Query, given_in
 from tracker.reports.source import Series, Sums, lines_of, open_source
-from tracker.reports.table import UNATTRIBUTED, Figures, Meta, Number, Row, Table, to_numbers
+from tracker.reports.table import UNATTRIBUTED, Before, Figures, Meta, Number, Row, to_numbers
 from tracker.reports.tracked import Sign, Tracked, signs_of, tracked
 from tracker.reports.what_changed import Part, Values, parts_of, summed
 from tracker.vocabulary import Dimension
@@ -36,22 +35,6 @@ EXPLAINED = ("revenue", "new_leads", "cost")
 BY = (Dimension.CHANNEL, Dimension.SOURCE, Dimension.CAMPAIGN)
 CHANNEL_AT, SOURCE_AT = (0,), (1, 2)
 MOST_LINES = 8
-
-
-class Compare(StrEnum):
-    """Which period the figures are set against: the days just before, or the same days a year earlier."""
-
-    PREVIOUS = "previous"
-    YEAR = "year"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A checked question: the period's query and that of the period it is set against."""
-
-    query: Query
-    before: Query
-    compare: Compare
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +77,15 @@ class WhatChanged:
 class Overview:
     """The closed loop of a period.
 
+    query    its by is BY, and it is set against an earlier period
+    earlier  that period and its totals
     trends   each figure of the loop by bucket: days, or months ('2026-04') of a long period
     """
 
-    asked: Asked
+    query: Query
+    earlier: Before
     meta: Meta
     totals: Figures
-    before: Figures
     steps: tuple[Step, ...]
     channels: tuple[ChannelRow, ...]
     buckets: tuple[str, ...]
@@ -119,47 +104,43 @@ class Overview:
         """A figure over time, stacked by channel; raises Invalid for one that is not charted."""
         if metric not in CHARTED:
             raise Invalid(f"unknown metric {metric[:40]!r}; use one of {', '.join(CHARTED)}", field="chart")
-        lines = lines_of(self.sums, self.buckets, metric, self.asked.query.currency, MOST_LINES)
+        lines = lines_of(self.sums, self.buckets, metric, self.query.currency, MOST_LINES)
         return Series(metric, self.buckets, tuple(lines))
 
 
-def ask_overview(tx: Tx, args: Mapping[str, str], site: Site, today: str) -> Asked:
+def ask_overview(tx: Tx, args: Mapping[str, str], site: Site, today: str) -> Query:
     """A question from a request's parameters (PARAMETERS; empty ones count as not given); raises Invalid(field=…).
 
     today   the site's day: the period is the 28 days up to it where none is given
     """
-    given = given_in(args, PARAMETERS)
-    text = given.pop("compare", Compare.PREVIOUS.value)
-    if text not in set(Compare):
-        raise Invalid(f"{text[:40]!r} is no comparison; use {', '.join(Compare)}", field="compare")
+    given = {"compare": Against.PREVIOUS.value} | given_in(args, PARAMETERS)
     if "from" not in given and "to" not in given:
         given |= {"from": back(today, USUAL_DAYS - 1), "to": today}
-    query = replace(ask(tx, given, site, today), by=BY)
+    query = ask(tx, given, site, today)
     if MODELS[query.model].is_global:
         raise Invalid(f"{query.model.value} knows channels alone, and no sources; use another model", field="model")
-    from_day, to_day = period_before(query.from_day, query.to_day, Compare(text))
-    return Asked(query, replace(query, from_day=from_day, to_day=to_day), Compare(text))
+    return replace(query, by=BY)
 
 
-def read_overview(tx: Tx, asked: Asked, now: datetime) -> Overview:
+def read_overview(tx: Tx, query: Query, now: datetime) -> Overview:
     """The closed loop of a period: reads the facts of each of its two periods once, and once more for the days."""
-    source = open_source(tx, asked.query)
-    table, earlier = source.table(now), open_source(tx, asked.before).table(now)
+    source = open_source(tx, query)
+    table = source.table(now)
+    assert table.before is not None
     buckets, sums = source.over_time()
-    query = asked.query
     unattributed = sum((row.figures for row in table.rows if row.is_unattributed), Figures())
     health = tracked(tx, query.site_id, query.timezone, now, table.totals, unattributed)
     return Overview(
-        asked=asked,
+        query=query,
+        earlier=table.before,
         meta=table.meta,
         totals=table.totals,
-        before=earlier.totals,
         steps=steps_of(table.totals),
-        channels=tuple(channels_of(table, earlier)),
+        channels=tuple(channels_of(table.rows)),
         buckets=buckets,
         trends=trends_of(sums, buckets, query.currency),
         sums=sums,
-        changes=tuple(changed(metric, table, earlier) for metric in explained(query)),
+        changes=tuple(changed(metric, table.rows) for metric in explained(query)),
         health=health,
         signs=signs_of(health, now),
     )
@@ -171,26 +152,6 @@ def read_overview(tx: Tx, asked: Asked, now: datetime) -> Overview:
 def back(day: str, n: int) -> str:
     """The day so many days before; not before the first there is."""
     return date.fromordinal(max(1, date.fromisoformat(day).toordinal() - n)).isoformat()
-
-
-def period_before(from_day: str, to_day: str, compare: Compare) -> tuple[str, str]:
-    """The period that one is set against: as many days just before it, or the same days a year earlier.
-
-    The 29th of February is set against the 28th.
-    """
-    if compare is Compare.YEAR:
-        return year_before(from_day), year_before(to_day)
-    n = (date.fromisoformat(to_day) - date.fromisoformat(from_day)).days + 1
-    return back(from_day, n), back(from_day, 1)
-
-
-def year_before(day: str) -> str:
-    """The same day a year earlier."""
-    one = date.fromisoformat(day)
-    if one.year == date.min.year:
-        return date.min.isoformat()
-    is_leap_day = (one.month, one.day) == (2, 29)
-    return one.replace(year=one.year - 1, day=28 if is_leap_day else one.day).isoformat()
 
 
 def explained(query: Query) -> tuple[str, ...]:
@@ -217,26 +178,18 @@ def steps_of(totals: Figures) -> tuple[Step, ...]:
     return tuple(found)
 
 
-def figures_by(rows: Sequence[Row]) -> dict[str | None, Figures]:
-    """The rows of a report added up by channel; None for what no touch explains."""
-    found: dict[str | None, Figures] = {}
+def channels_of(rows: Sequence[Row]) -> list[ChannelRow]:
+    """A row a channel that had anything in a period: by revenue, leads, visits and name; unattributed last."""
+    found: dict[str | None, tuple[Figures, Figures]] = {}
     for row in rows:
         key = None if row.is_unattributed else row.values[0]
-        found[key] = found.get(key, Figures()) + row.figures
-    return found
-
-
-def channels_of(table: Table, earlier: Table) -> list[ChannelRow]:
-    """A row a channel that had anything in a period: by revenue, leads, visits and name; unattributed last."""
-    now, before = figures_by(table.rows), figures_by(earlier.rows)
-    rows = [
-        ChannelRow(key or UNATTRIBUTED, key is None, now.get(key, Figures()), before.get(key, Figures()))
-        for key in {**now, **before}
-    ]
-    rows.sort(key=lambda row: row.channel)
+        now, before = found.get(key, (Figures(), Figures()))
+        found[key] = (now + row.figures, before + (row.before or Figures()))
+    channels = [ChannelRow(key or UNATTRIBUTED, key is None, *both) for key, both in found.items()]
+    channels.sort(key=lambda row: row.channel)
     for name in ("visits", "new_leads", "revenue"):
-        rows.sort(key=lambda row, name=name: row.figures.of(name) or 0, reverse=True)  # type: ignore[misc]
-    return sorted(rows, key=lambda row: row.is_unattributed)
+        channels.sort(key=lambda row, name=name: row.figures.of(name) or 0, reverse=True)  # type: ignore[misc]
+    return sorted(channels, key=lambda row: row.is_unattributed)
 
 
 def trends_of(sums: Sums, buckets: Sequence[str], currency: str | None) -> dict[str, tuple[Number, ...]]:
@@ -248,13 +201,11 @@ def trends_of(sums: Sums, buckets: Sequence[str], currency: str | None) -> dict[
     return {key: tuple(one[key] for one in numbers) for key in LOOP}
 
 
-def changed(metric: str, table: Table, earlier: Table) -> WhatChanged:
-    """How a figure changed from one table to another, by channel and by source."""
-
-    def amounts(one: Table) -> list[tuple[Values, int]]:
-        return [(None if row.is_unattributed else row.values, int(row.figures.of(metric) or 0)) for row in one.rows]
-
-    before, after = amounts(earlier), amounts(table)
+def changed(metric: str, rows: Sequence[Row]) -> WhatChanged:
+    """How a figure changed, by channel and by source."""
+    named: list[tuple[Values, Row]] = [(None if row.is_unattributed else row.values, row) for row in rows]
+    after = [(values, int(row.figures.of(metric) or 0)) for values, row in named]
+    before = [(values, int((row.before or Figures()).of(metric) or 0)) for values, row in named]
 
     def parts(places: tuple[int, ...]) -> tuple[Part, ...]:
         return parts_of(summed(before, places), summed(after, places))

@@ -22,10 +22,10 @@ def to_json(found: Overview) -> Json:
 
     Numbers are written as in the Source report: money as a decimal string in major units beside `…_minor`.
     """
-    currency, query = found.asked.query.currency, found.asked.before
+    currency, earlier = found.query.currency, found.earlier
     return {
         "totals": figures_of(found.totals, currency),
-        "before": figures_of(found.before, currency),
+        "before": figures_of(earlier.totals, currency),
         "funnel": [
             {"metric": step.metric, "number": step.number, "ratio": rounded(step.ratio)} for step in found.steps
         ],
@@ -44,9 +44,9 @@ def to_json(found: Overview) -> Json:
         "meta": {
             **found.meta.to_json(),
             "by": ["channel"],
-            "compare": found.asked.compare.value,
-            "before_from": query.from_day,
-            "before_to": query.to_day,
+            "compare": earlier.against,
+            "before_from": earlier.from_day,
+            "before_to": earlier.to_day,
         },
     }
 
@@ -114,13 +114,13 @@ def to_rows(found: Overview, channel: Callable[[str], str] = str, total: str = T
 
     channel  what a channel is called; `total` what stands in the total's place
     """
-    currency = found.asked.query.currency
+    currency = found.query.currency
 
     def line(name: str, now: Figures, before: Figures) -> list[Number]:
         numbers = [to_numbers(figures, currency) for figures in (now, before)]
         return [name, *(one[key] for one in numbers for key in IN_FILE)]
 
-    rows = [line(total, found.totals, found.before)]
+    rows = [line(total, found.totals, found.earlier.totals)]
     return rows + [line(channel(row.channel), row.figures, row.before) for row in found.channels]
 
 
