@@ -13,7 +13,7 @@ from tracker.collect.payload import Hit
 from tracker.db.store import begin, reading
 from tracker.ids import uuid7
 from tracker.rebuild import DERIVED
-from tracker.vocabulary import HitKind, Origin
+from tracker.vocabulary import HitKind, Origin, Stage
 
 START = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0 Safari/537.36"
@@ -74,6 +74,12 @@ class World:
     def deal(self, reference: str, at: datetime, **fields: object) -> bool:
         with begin(self.store) as tx:
             return flow.deal_said(tx, site_by_id(tx, self.site.site_id), reference, fields, at, at)
+
+    def stage(self, email: str, at: datetime, stage: Stage) -> None:
+        """A CRM tells of a contact's stage, the day after."""
+        with begin(self.store) as tx:
+            site = site_by_id(tx, self.site.site_id)
+            flow.contact_said(tx, site, {"email": email}, at, at + timedelta(days=1), stage)
 
     def call(self, visitor: str, at: datetime, found: dict[str, object], email: str, number: str) -> None:
         """A telephone system told of a call, and this was found; the same number is the same call."""

@@ -33,7 +33,7 @@ from tracker.identity.stitch import (
     crm_says,
     find_contact,
     is_news,
-    lead_since,
+    named_since,
     names_by,
     names_of,
     owner_of,
@@ -209,8 +209,10 @@ def contact_said(
     known = owner_of(tx, site.site_id, email, crm_id)
     before = deals_of(tx, site.site_id, [known.contact_id]) if known else set()
     since = parse_instant(fields["created_at"], "created_at") if fields.get("created_at") else changed_at
-    if known is None or since < lead_since(tx, known.contact_id) or adds_to_known(tx, known, fields):
-        contact_id = contact_named(tx, site, "email" if email else "crm_id", email or crm_id or "", since, fields)
+    by, value = ("email", email) if email else ("crm_id", crm_id or "")
+    named_at = named_since(tx, site.site_id, crm_evidence(by, value))
+    if known is None or named_at is None or since < named_at or adds_to_known(tx, known, fields):
+        contact_id = contact_named(tx, site, by, value, since, fields)
         own_id = known.own_id if known else contact_id
         row = {
             "site_id": site.site_id,
@@ -297,11 +299,16 @@ def contact_named(
         site_id=site.site_id,
         kind=IdentificationKind.CRM,
         occurred_at=at,
-        evidence=f"crm {by} {value}",
+        evidence=crm_evidence(by, value),
         email=given.get("email"),
         crm_id=given.get("crm_id"),
     )
     return stitch(tx, first, site.timezone)
+
+
+def crm_evidence(by: str, value: str) -> str:
+    """What stands for a CRM's naming somebody so: it is one identification, however often it is said."""
+    return f"crm {by} {value}"
 
 
 def contacts_changed(tx: Tx, site: Site, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:

@@ -13,6 +13,7 @@ from tests.walks import START, World
 from tracker.db.schema import metadata
 from tracker.db.store import begin, connect
 from tracker.rebuild import rebuild
+from tracker.vocabulary import Stage
 
 PAGES = ("/", "/pricing", "/?utm_source=google&utm_medium=cpc&gclid=A1", "/?utm_source=news&utm_medium=email")
 REFERRERS = ("", "https://www.google.com/", "https://note.com/x", "https://www.acme.example/")
@@ -49,7 +50,10 @@ TRACED = (
 call = st.tuples(
     st.just("call"), st.sampled_from("ab"), minutes, st.sampled_from(TRACED), st.sampled_from(("", "", *WHO))
 )
-happenings = st.lists(st.one_of(page, page, form, chat, leave, call, deal), min_size=1, max_size=16)
+stage = st.tuples(
+    st.just("stage"), st.sampled_from(WHO), minutes, st.sampled_from([Stage.LEAD, Stage.MQL, Stage.SQL, Stage.CUSTOMER])
+)
+happenings = st.lists(st.one_of(page, page, form, chat, leave, call, deal, stage), min_size=1, max_size=16)
 
 
 def tell(world: World, order: list[tuple[Any, ...]], ids: dict[int, dict[str, Any]], batch: int) -> None:
@@ -58,6 +62,8 @@ def tell(world: World, order: list[tuple[Any, ...]], ids: dict[int, dict[str, An
         at = START + timedelta(minutes=one[2])
         if one[0] == "deal":
             world.deal(one[1], at, **one[3])
+        elif one[0] == "stage":
+            world.stage(one[1], at, one[3])
         elif one[0] == "call":
             world.call(one[1], at, one[3], one[4], number=str(ids[id(one)]["id"]))
         else:

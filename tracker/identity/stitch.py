@@ -406,9 +406,11 @@ def named_by_own(
     return {name: value for name, value in payload.items() if name not in lost}
 
 
-def lead_since(tx: Tx, contact_id: str) -> datetime:
-    """Since when a contact, which stays, is a lead."""
-    found: datetime = tx.execute(select(contacts.c.lead_at).where(contacts.c.contact_id == contact_id)).scalar_one()
+def named_since(tx: Tx, site_id: int, evidence: str) -> datetime | None:
+    """When somebody was named, by the evidence of an identification; None: it is not known."""
+    identification_id = derive("identification", site_id, evidence)
+    query = select(identifications.c.occurred_at).where(identifications.c.identification_id == identification_id)
+    found: datetime | None = tx.execute(query).scalar()
     return found
 
 
