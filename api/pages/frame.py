@@ -195,7 +195,7 @@ def links(is_inside: bool) -> Links:
     if not is_inside:
         return Links(home=url_for("pages.login"))
     found = {name: url_for(f"pages.{view}") for name, view in LINKED.items() if may_open(f"pages.{view}")}
-    return Links(home=found.get("overview") or url_for("pages.source"), api_docs="/api/docs", **found)
+    return Links(home=url_for("pages.overview"), api_docs="/api/docs", **found)
 
 
 def may_open(endpoint: str) -> bool:
@@ -233,5 +233,5 @@ def digest(folder: str, name: str) -> str:
 @routes.get("/")
 @audience(Audience.PEOPLE)
 def home() -> ResponseReturnValue:
-    """The front page is the Source report."""
-    return redirect(url_for("pages.source"))
+    """The front page is the overview."""
+    return redirect(url_for("pages.overview"))

@@ -40,7 +40,7 @@ def safe_next(wanted: str) -> str:
     """Where to go after log-in: a path of this application, never another host."""
     parts = urlsplit(wanted.replace("\\", "/"))
     if parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith("//"):
-        return url_for("pages.source")
+        return url_for("pages.overview")
     return wanted
 
 

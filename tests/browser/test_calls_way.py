@@ -90,7 +90,7 @@ def test_a_call_is_credited_to_the_ad_and_later_to_the_person(
     page.fill("[name=email]", "alice@acme.test")
     page.fill("[name=password]", "correct horse")
     page.click("button[type=submit]:not(.plain)")
-    page.wait_for_url(re.compile("/reports/source"))
+    page.wait_for_url(re.compile("/overview"))
     live.fold()
     assert traced == "visitor"
     assert counted(live) == [(True, "google")]

@@ -24,7 +24,7 @@ def opened(live: Live, page: Page, address: str) -> list[str]:
     page.locator("input[name=email]").fill("alice@acme.example")
     page.locator("input[name=password]").fill(PASSWORD)
     page.locator("form button").first.click()
-    page.wait_for_url("**/reports/source*")
+    page.wait_for_url("**/overview*")
     page.goto(f"{live.origin}{address}")
     return heard
 

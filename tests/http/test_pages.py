@@ -67,7 +67,7 @@ def test_a_form_without_its_token_is_refused(client: FlaskClient) -> None:
 )
 def test_log_in_never_leads_to_another_host(client: FlaskClient, wanted: str) -> None:
     assert log_in(client, wanted=wanted) == 302
-    assert client.went == "/reports/source"  # type: ignore[attr-defined]
+    assert client.went == "/overview"  # type: ignore[attr-defined]
 
 
 def test_logging_out_closes_the_session(client: FlaskClient) -> None:
