@@ -2,68 +2,28 @@
 
 import json
 import os
-import secrets
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
-from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from tracker import __version__, clock
-from tracker.access import sites, tokens, users
-from tracker.access.tracking import ADAPTERS, CLICKS, CONSENTS, FIELDS, SHIPPED, changed, written
-from tracker.config import Settings, settings
-from tracker.db.store import Tx, begin, connect, reading
-from tracker.db.upgrade import ensure, head, upgrade
-from tracker.errors import Invalid, MinamotoError
+from tracker.access import sites
+from tracker.access.audit import COMMAND_LINE
+from tracker.cli_access import site, token, user
+from tracker.config import settings
+from tracker.db.store import begin, connect, reading
+from tracker.db.upgrade import head, upgrade
+from tracker.errors import Invalid
 from tracker.secret import secret_key
-from tracker.vocabulary import Basis, Dimension, Model, PathScope, Role
-
-
-def example(*lines: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Show these commands at the end of a command's help, and print errors of ours as one line."""
-
-    def mark(command: Callable[..., Any]) -> Callable[..., Any]:
-        shown = "\n".join(f"  {line}" for line in lines)
-        command.__doc__ = f"{command.__doc__}\n\n\b\nExample:\n{shown}\n"
-
-        @wraps(command)
-        def told(*args: Any, **kwargs: Any) -> Any:
-            try:
-                return command(*args, **kwargs)
-            except MinamotoError as error:
-                where = f"{error.field}: " if error.field else ""
-                raise click.ClickException(f"{where}{error.message}") from error
-            except OperationalError as error:
-                raise click.ClickException(f"the database does not answer: {error.orig}") from error
-
-        return told
-
-    return mark
-
-
-def store(own: Settings | None = None) -> Engine:
-    """The installation's database, made if it is empty."""
-    own = own or settings()
-    engine = connect(own.database_url, synchronous=own.sqlite_synchronous)
-    ensure(engine)
-    return engine
-
-
-@contextmanager
-def writing() -> Iterator[tuple[Tx, datetime]]:
-    """One writing transaction, and the instant of the command."""
-    with begin(store()) as tx:
-        yield tx, clock.now()
+from tracker.shell import example, store, writing
+from tracker.vocabulary import Basis, Dimension, Model, PathScope
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -120,107 +80,8 @@ def db_upgrade() -> None:
     click.echo(f"revision: {head()}")
 
 
-@main.group()
-def site() -> None:
-    """Tracked sites."""
-
-
-@site.command("add")
-@click.argument("name")
-@click.option("--host", "hosts", multiple=True, required=True, help="Host name of the site; may be repeated.")
-@click.option("--timezone", default="UTC", show_default=True, help="Its days are counted in this zone.")
-@click.option("--currency", help="Report currency; else that of the first deal or cost.")
-@click.option("--consent", default=SHIPPED.consent, show_default=True, help=f"One of {', '.join(CONSENTS)}.")
-@example("minamoto site add Acme --host www.acme.example --timezone Asia/Tokyo --currency JPY")
-def site_add(name: str, hosts: tuple[str, ...], timezone: str, currency: str | None, consent: str) -> None:
-    """Add a site and print its key and the tag for its pages."""
-    tracking = changed(SHIPPED, {"consent": consent})
-    with writing() as (tx, now):
-        new = sites.add_site(tx, name, list(hosts), now=now, timezone=timezone, currency=currency, tracking=tracking)
-    click.echo(f"key: {new.key}")
-    click.echo(f'tag: <script async src="https://YOUR-MINAMOTO-HOST/m.js?site={new.key}"></script>')
-    click.echo(
-        f"consent: {consent}" + (": no hit before the page says minamoto('consent', true)" * (consent == "opt-in"))
-    )
-
-
-@site.command("set")
-@click.argument("key")
-@click.option("--consent", help=f"One of {', '.join(CONSENTS)}.")
-@click.option("--gpc/--no-gpc", default=None, help="Honour Global Privacy Control.")
-@click.option("--dnt/--no-dnt", default=None, help="Honour Do Not Track.")
-@click.option("--fields", help=f"What leaves beside the e-mail address: some of {', '.join(FIELDS)}, or ''.")
-@click.option("--hash/--no-hash", default=None, help="Count a change of what stands behind # as a page view.")
-@click.option("--clicks", help=f"Which clicks are events: some of {', '.join(CLICKS)}, or ''.")
-@click.option("--parts", help=f"Adapters that the snippet carries: some of {', '.join(ADAPTERS)}, or ''.")
-@example("minamoto site set KEY --consent opt-in --fields phone,name --parts hubspot,calendly")
-def site_set(key: str, **told: str | bool | None) -> None:
-    """Change what a site's snippet does, and print all its settings."""
-    with writing() as (tx, _):
-        target = sites.find_site(tx, key)
-        chosen = changed(target.tracking, {name: value for name, value in told.items() if value is not None})
-        target = sites.set_tracking(tx, target, chosen)
-    for name, value in written(target.tracking).items():
-        words = ",".join(value) if isinstance(value, list) else {True: "yes", False: "no"}.get(value, value)
-        click.echo(f"{name}: {words}")
-
-
-@site.command("list")
-@example("minamoto site list")
-def site_list() -> None:
-    """List the sites."""
-    with reading(store()) as tx:
-        for one in sites.all_sites(tx):
-            currency = one.currency or "-"
-            click.echo(f"{one.key}\t{one.name}\t{','.join(one.hosts)}\t{one.timezone}\t{currency}")
-
-
-@main.group()
-def user() -> None:
-    """People who log in."""
-
-
-@user.command("add")
-@click.argument("email")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.OWNER.value, show_default=True)
-@click.option("--language", type=click.Choice(users.LANGUAGES), default="en", show_default=True)
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-@example("minamoto user add hana@acme.example --language ja")
-def user_add(email: str, role: str, language: str, password_stdin: bool) -> None:
-    """Add a user. Without --password-stdin a password is made and printed once."""
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(12)
-    with writing() as (tx, now):
-        new = users.add_user(tx, email, password, now=now, role=Role(role), language=language)
-    click.echo(f"user: {new.email}")
-    if not password_stdin:
-        click.echo(f"password: {password}")
-
-
-@main.group()
-def token() -> None:
-    """API tokens of programs."""
-
-
-@token.command("add")
-@click.argument("name")
-@click.option("--site", "key", help="Key of the only site it may read and write; else every site.")
-@example("minamoto token add crm --site KEY")
-def token_add(name: str, key: str | None) -> None:
-    """Make a token and print it, this once."""
-    with writing() as (tx, now):
-        site_id = sites.find_site(tx, key).site_id if key else None
-        secret = tokens.add_token(tx, name, site_id=site_id, now=now)
-    click.echo(f"token: {secret}")
-
-
-@token.command("revoke")
-@click.argument("name")
-@example("minamoto token revoke crm")
-def token_revoke(name: str) -> None:
-    """Revoke every token of that name; they stop working at once."""
-    with writing() as (tx, now):
-        n = tokens.revoke_token(tx, name, now=now)
-    click.echo(f"revoked: {n}")
+for group in (site, user, token):
+    main.add_command(group)
 
 
 @main.group()
@@ -241,11 +102,11 @@ def number() -> None:
 )
 def number_add(number: str, key: str, shown: tuple[str, ...], **names: str) -> None:
     """Add a number, to be shown to visitors in the place of another, or with a source of its own."""
-    from tracker.calls.numbers import add_number
+    from tracker.settling import settle_number
 
     with writing() as (tx, now):
         own = sites.find_site(tx, key)
-        new = add_number(tx, own.site_id, own.timezone, number, now=now, shown=shown, **names)
+        new = settle_number(tx, own, number, actor=COMMAND_LINE, now=now, shown=shown, **names)
     click.echo(f"number: {new.number}")
 
 
@@ -268,11 +129,11 @@ def number_list(key: str) -> None:
 @example("minamoto number remove 03-5555-6666 --site KEY")
 def number_remove(number: str, key: str) -> None:
     """Show a number to nobody from now on; calls of those who were shown it are still theirs."""
-    from tracker.calls.numbers import remove_number
+    from tracker.settling import take_number
 
     with writing() as (tx, now):
         own = sites.find_site(tx, key)
-        gone = remove_number(tx, own.site_id, own.timezone, number, now=now)
+        gone = take_number(tx, own, number, actor=COMMAND_LINE, now=now)
     click.echo(f"removed: {gone.number}")
 
 
@@ -440,8 +301,9 @@ def policy_list(key: str) -> None:
 @example("minamoto policy set policy.json --site KEY --note 'Brand search apart'")
 def policy_set(file: Any, key: str, note: str) -> None:
     """Save what a file of JSON settles as a new version; what it does not name stays as it is."""
-    from tracker.attribution.policies import policy_in_force, save_policy
+    from tracker.attribution.policies import policy_in_force
     from tracker.attribution.settled import changed as settled
+    from tracker.settling import settle_policy
 
     try:
         told = json.load(file)
@@ -452,7 +314,7 @@ def policy_set(file: Any, key: str, note: str) -> None:
     with writing() as (tx, now):
         site_id = sites.find_site(tx, key).site_id
         wanted = settled(policy_in_force(tx, site_id)[1], told)
-        version = save_policy(tx, site_id, wanted, note=note, by="command line", now=now)
+        version = settle_policy(tx, site_id, wanted, note=note, by=COMMAND_LINE, actor=COMMAND_LINE, now=now)
     click.echo(f"policy in force: {version}")
 
 

@@ -77,6 +77,7 @@ LABELS: Mapping[str, str] = {
     "source": message("Source"),
     "stage": message("Stage"),
     "to_day": message("To"),
+    "token": message("API token"),
     "version": message("Version"),
 }
 VALUES: Mapping[str, str] = {
@@ -84,10 +85,11 @@ VALUES: Mapping[str, str] = {
     Role.ANALYST: message("Analyst"),
     Role.VIEWER: message("Viewer"),
     "made": message("made"),
+    "revoked": message("revoked"),
     "week": message("every week"),
     "month": message("every month"),
 }
-WORDED = ("role", "link", "every")
+WORDED = ("role", "link", "every", "token")
 
 
 @dataclass(frozen=True, slots=True)

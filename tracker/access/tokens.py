@@ -45,6 +45,12 @@ def find_token(tx: Tx, secret: str) -> Token | None:
     return None if row is None else Token(*row)
 
 
+def sites_of_tokens(tx: Tx, name: str) -> list[int | None]:
+    """The site of each token of a name that may be used; None: it is for every site."""
+    query = select(tokens.c.site_id).where(tokens.c.name == name, tokens.c.revoked_at.is_(None))
+    return list(tx.execute(query.order_by(tokens.c.token_id)).scalars())
+
+
 def revoke_token(tx: Tx, name: str, *, now: datetime) -> int:
     """Revoke every token of a name at once; return how many; raises NotFound."""
     found = tx.execute(
