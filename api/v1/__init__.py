@@ -2,12 +2,40 @@
 
 from flask import Flask
 
-from api.v1 import calls, contacts, costs, deals, events, explain, journeys, overview, pathways, policies, reports
+from api.v1 import (
+    calls,
+    contacts,
+    costs,
+    deals,
+    events,
+    explain,
+    journeys,
+    opportunities,
+    overview,
+    pathways,
+    pipelines,
+    policies,
+    reports,
+)
 from api.v1.contract import publish, routes
 from api.v1.docs import routes as docs_routes
 
 # The views declare themselves on `routes` when their module is read.
-ROOMS = (contacts, journeys, deals, costs, events, calls, reports, overview, pathways, explain, policies)
+ROOMS = (
+    contacts,
+    journeys,
+    deals,
+    pipelines,
+    costs,
+    events,
+    calls,
+    reports,
+    overview,
+    opportunities,
+    pathways,
+    explain,
+    policies,
+)
 
 
 def register(app: Flask) -> None:

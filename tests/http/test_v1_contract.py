@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.v1 import contacts, costs, deals, events, policies
+from api.v1 import contacts, costs, deals, events, pipelines, policies
 from tests.world import Program, World
 from tracker.reports.journey import NOTES
 from tracker.vocabulary import DealStatus, DealType, HitKind
@@ -72,7 +72,7 @@ def test_it_holds_exactly_the_routes_there_are(world: World, document: dict[str,
         if rule.rule.startswith("/api/v1/")
     }
     assert {(method, path) for method, path, _ in operations(document)} == routes
-    assert len(routes) == 27
+    assert len(routes) == 30
 
 
 def test_each_operation_has_an_id_a_tag_a_summary_and_an_example(document: dict[str, Any]) -> None:
@@ -134,6 +134,7 @@ def test_the_examples_work(world: World, crm: Program) -> None:
     assert crm.post(f"/contacts/{other['id']}/merge", contacts.MERGE_EXAMPLE).status_code == 200
     assert crm.post(f"/contacts/{other['id']}/split", contacts.SPLIT_EXAMPLE).status_code == 200
     assert crm.put("/deals/D-1", deals.EXAMPLE).status_code == 201
+    assert crm.put("/pipelines/sales", pipelines.EXAMPLE).status_code == 200
     assert crm.put("/costs", costs.EXAMPLE).status_code == 200
     assert crm.post("/events", events.EXAMPLE).status_code == 202
     assert crm.post("/policy/try", policies.TRIAL).status_code == 200
@@ -159,7 +160,11 @@ def test_the_page_shows_every_route_field_and_error_without_script(world: World,
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])
 def test_whatever_is_sent_the_answer_is_as_documented(world: World, crm: Program, mode: GenerationMode) -> None:
     known = {"contact_id": world.walk(), "reference": "D-1"}
-    crm.put("/deals/D-1", {"amount": 1, "status": "won", "contacts": [{"id": known["contact_id"]}]})
+    known["name"] = "sales"
+    crm.put(
+        "/deals/D-1",
+        {"amount": 1, "status": "won", "pipeline": "sales", "stage": "done", "contacts": [{"id": known["contact_id"]}]},
+    )
     credit = crm.get("/deals/D-1/explain").json or {}
     known |= {"conversion_id": credit["conversion_id"], "touchpoint_id": credit["path"][0]["touch"]["id"]}
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", world.app)
@@ -171,7 +176,7 @@ def test_whatever_is_sent_the_answer_is_as_documented(world: World, crm: Program
         path = wanted if is_valid and operation.method == "get" else None
         answers_as_documented(operation.as_strategy(generation_mode=mode, path_parameters=path), world.token, is_valid)
         n += 1
-    assert n == 27
+    assert n == 30
 
 
 def answers_as_documented(cases: SearchStrategy[schemathesis.Case], token: str, is_valid: bool) -> None:
