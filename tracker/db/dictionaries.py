@@ -195,6 +195,7 @@ digests = Table(
     Column("every", Text, primary_key=True),
     Column("since_at", Instant, nullable=False),
     Column("sent_day", Text),  # last day of the last period sent
+    Column("given_up_day", Text),  # last day of the last period given up: the address is refused for good
     Column("tried_at", Instant),
     Column("n_failed", Integer, nullable=False, server_default="0"),  # tries since the last success
     Column("error", Text),  # of the last try: the kind of failure, no address

@@ -101,6 +101,7 @@ def create_digests() -> None:
         sa.Column("every", sa.Text(), nullable=False),
         sa.Column("since_at", sa.BigInteger(), nullable=False),
         sa.Column("sent_day", sa.Text(), nullable=True),
+        sa.Column("given_up_day", sa.Text(), nullable=True),
         sa.Column("tried_at", sa.BigInteger(), nullable=True),
         sa.Column("n_failed", sa.Integer(), server_default="0", nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
