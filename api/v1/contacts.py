@@ -7,7 +7,7 @@ from flask import current_app, g, request, url_for
 from pydantic import Field, model_validator
 
 from api.context import here
-from api.trust import token_site
+from api.trust import actor, token_site
 from api.v1.contract import operation
 from api.v1.fields import (
     Args,
@@ -31,6 +31,7 @@ from api.v1.fields import (
 )
 from api.v1.paging import PageArgs, PageOut, cursor_of, key_of
 from tracker import flow
+from tracker.access import audit
 from tracker.access.sites import Site
 from tracker.clock import format_instant
 from tracker.db.store import Tx, begin, reading
@@ -39,7 +40,7 @@ from tracker.identity.merge import Decision
 from tracker.identity.stitch import find_contact
 from tracker.phones import phone_of
 from tracker.reports import records
-from tracker.vocabulary import IdentifierKind, Stage
+from tracker.vocabulary import Audited, IdentifierKind, Stage
 
 LIST = "contacts"
 NAMES = ("email", "crm_id", "phone", "name", "company_name", "company_domain", "created_at", "properties", "score")
@@ -334,9 +335,12 @@ def merge_contact(contact_id: str, body: MergeIn, args: Args) -> Contact:
     """
     site = token_site()
     with begin(here().engine) as tx:
-        find_contact(tx, site.site_id, contact_id=contact_id)
+        before = find_contact(tx, site.site_id, contact_id=contact_id)
         one = decision(body, site, contact_id, staying_id(tx, site, body.into))
         stays = flow.contact_merged(tx, site, one, here().now())
+        if stays != before:
+            details = {"into": stays, "decided_by": one.decided_by}
+            audit.note(tx, site.site_id, actor(), Audited.MERGE, contact_id, now=here().now(), details=details)
         return contact_out(records.read_contact(tx, site.site_id, stays))
 
 
@@ -360,9 +364,12 @@ def split_contact(contact_id: str, body: SplitIn, args: Args) -> Contact:
     """
     site = token_site()
     with begin(here().engine) as tx:
-        find_contact(tx, site.site_id, contact_id=contact_id)
+        before = find_contact(tx, site.site_id, contact_id=contact_id)
         one = decision(body, site, contact_id, None)
         found = flow.contact_split(tx, site, one, here().now())
+        if found != before:
+            details = {"from": before, "decided_by": one.decided_by}
+            audit.note(tx, site.site_id, actor(), Audited.SPLIT, contact_id, now=here().now(), details=details)
         return contact_out(records.read_contact(tx, site.site_id, found))
 
 
