@@ -13,7 +13,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tracker.errors import Invalid
 
-SECRETS = ("metrics_token", "secret_key", "twilio_auth_token")
+SECRETS = ("metrics_token", "secret_key", "smtp_url", "twilio_auth_token")
+ADDRESS = r"[^\s<>@,;:\"]+@[^\s<>@,;:\"]+"
 
 
 class Settings(BaseSettings):
@@ -77,6 +78,22 @@ class Settings(BaseSettings):
     twilio_auth_token: str = Field(
         "", description="of the Twilio account: forms to POST /api/v1/calls must bear its signature; empty: need not"
     )
+    smtp_url: str = Field(
+        "",
+        pattern=r"^(smtps?://[^\s/?#]+)?$",
+        description="mail server for reports by mail: smtp://user:password@host:587, or smtps://; empty: none are sent",
+    )
+    mail_from: str = Field(
+        "",
+        max_length=300,
+        pattern=rf"^({ADDRESS}|[^\r\n<>@\"]+ <{ADDRESS}>)?$",
+        description="who mails are from: reports@example.com, or Minamoto <reports@example.com>",
+    )
+    base_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s?#]+)?$",
+        description="where people open this installation, for the links in mails: https://minamoto.example.com",
+    )
     secure_cookies: bool = Field(False, description="log-in cookie only over https; set it whenever https is in front")
     demo: bool = Field(False, description="serve the demo company's site under /demo/ (set by `minamoto demo`)")
 
@@ -97,6 +114,14 @@ class Settings(BaseSettings):
                 "it must be 0 or more than MINAMOTO_MAX_HIT_AGE_DAYS ({days})",
                 {"days": self.max_hit_age_days},
             )
+        return self
+
+    @model_validator(mode="after")
+    def check_mail(self) -> Self:
+        """A mail has a sender, and its links lead somewhere."""
+        for name in ("mail_from", "base_url"):
+            if self.smtp_url and not getattr(self, name):
+                raise PydanticCustomError(name, "MINAMOTO_SMTP_URL needs it to be set")
         return self
 
 
