@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from multiprocessing import get_context
@@ -33,9 +33,16 @@ from tracker.visits.waiting import NOTHING_AHEAD
 log = logging.getLogger("minamoto.work")
 
 
+def never_full(done: int, settings: Settings) -> bool:
+    """Of a job that rests whatever it did."""
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """One kind of background work; `run` returns how much it did, 0 when there was nothing to do.
+
+    A job that is handed to another process is made of functions of modules alone.
 
     rest_s   how long it rests then; None: MINAMOTO_FOLD_INTERVAL_S
     pause_s  how long it rests after it did something, for others have to write, too
@@ -46,7 +53,7 @@ class Job:
     run: Callable[[Engine, Settings], int]
     rest_s: float | None = None
     pause_s: float = 0.0
-    is_full: Callable[[int, Settings], bool] = lambda done, settings: False
+    is_full: Callable[[int, Settings], bool] = never_full
 
 
 def fold_hits(engine: Engine, settings: Settings) -> int:
@@ -140,11 +147,15 @@ def prune_all(engine: Engine, settings: Settings) -> int:
     return done
 
 
-def work(engine: Engine, settings: Settings, stop: threading.Event) -> None:
-    """Run the jobs until `stop` is set; an error is logged and the job is tried again after a rest."""
-    due = dict.fromkeys((job.name for job in JOBS), 0.0)
+def work(engine: Engine, settings: Settings, stop: threading.Event, more: Sequence[Job] = ()) -> None:
+    """Run the jobs until `stop` is set; an error is logged and the job is tried again after a rest.
+
+    more  jobs beside JOBS, which the caller knows of and this module may not
+    """
+    jobs = (*JOBS, *more)
+    due = dict.fromkeys((job.name for job in jobs), 0.0)
     while not stop.wait(max(0.0, min(due.values()) - time.monotonic())):
-        for job in JOBS:
+        for job in jobs:
             if time.monotonic() < due[job.name]:
                 continue
             rest = settings.fold_interval_s if job.rest_s is None else job.rest_s
@@ -159,7 +170,7 @@ def work(engine: Engine, settings: Settings, stop: threading.Event) -> None:
             due[job.name] = time.monotonic() + rest
 
 
-def work_until_told(settings: Settings, parent: int | None = None) -> None:
+def work_until_told(settings: Settings, parent: int | None = None, more: Sequence[Job] = ()) -> None:
     """Work in this process until it is interrupted or terminated, or until the process that began it is gone.
 
     parent  the process id of whoever began it, if it has to end with that
@@ -170,7 +181,7 @@ def work_until_told(settings: Settings, parent: int | None = None) -> None:
     if parent is not None:
         threading.Thread(target=outlive, args=(parent, stop), daemon=True).start()
     read_lists()
-    work(connect(settings.database_url, synchronous=settings.sqlite_synchronous), settings, stop)
+    work(connect(settings.database_url, synchronous=settings.sqlite_synchronous), settings, stop, more)
 
 
 def read_lists() -> None:
@@ -196,8 +207,8 @@ class WorkBeside:
     The fold computes: in the server's own process it would take the interpreter from the beacons.
     """
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, more: Sequence[Job] = ()) -> None:
+        self._settings, self._more = settings, tuple(more)
         self._ended = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="minamoto-work", daemon=True)
 
@@ -211,7 +222,8 @@ class WorkBeside:
     def _keep(self) -> None:
         """Keep one process at work."""
         while not self._ended.is_set():
-            process = get_context("spawn").Process(target=work_until_told, args=(self._settings, os.getpid()))
+            args = (self._settings, os.getpid(), self._more)
+            process = get_context("spawn").Process(target=work_until_told, args=args)
             process.start()
             while process.is_alive() and not self._ended.wait(0.2):
                 pass
