@@ -7,6 +7,17 @@ from api.pages.calls import calls, save_number, save_terms, take_number
 from api.pages.compare import compare_page
 from api.pages.contact import contact
 from api.pages.contacts import contacts
+from api.pages.costs import change_cost, cost, cost_new, costs, remove_cost, save_cost
+from api.pages.costs_import import (
+    costs_draft,
+    costs_import,
+    drop_costs,
+    load_costs,
+    read_otherwise,
+    send_costs,
+    undo_costs,
+)
+from api.pages.costs_names import add_cost_rule, costs_names, name_campaign, remove_cost_rule
 from api.pages.deal import conversion, deal
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
@@ -50,6 +61,23 @@ VIEWS = (
     conversion,
     touch,
     calls,
+    costs,
+    cost_new,
+    save_cost,
+    cost,
+    change_cost,
+    remove_cost,
+    costs_import,
+    send_costs,
+    costs_draft,
+    read_otherwise,
+    load_costs,
+    drop_costs,
+    undo_costs,
+    costs_names,
+    name_campaign,
+    add_cost_rule,
+    remove_cost_rule,
     save_number,
     take_number,
     save_terms,
