@@ -19,7 +19,7 @@
 
   // A thin bar while the next page is being made; downloads leave the page standing.
   const isPage = (link) =>
-    link && link.origin === location.origin && !link.target && !link.hasAttribute("download") && !/\.(csv|json)$/.test(link.pathname) && !/[?&]format=/.test(link.search);
+    link && link.origin === location.origin && !link.target && !link.hasAttribute("download") && !/\.(csv|json|xlsx)$/.test(link.pathname) && !/[?&]format=/.test(link.search);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || !isPage(link)) return;

@@ -4,7 +4,8 @@ from flask import Flask
 
 from api.pages.audit_log import audit_file, audit_log
 from api.pages.calls import calls, save_number, save_terms, take_number
-from api.pages.compare import compare_page
+from api.pages.calls_file import calls_file
+from api.pages.compare import compare_file, compare_page
 from api.pages.contact import contact
 from api.pages.contacts import contacts
 from api.pages.costs import change_cost, cost, cost_new, costs, remove_cost, save_cost
@@ -52,6 +53,7 @@ VIEWS = (
     pathways_file,
     pathways_rows,
     compare_page,
+    compare_file,
     policy,
     try_settings,
     save_settings,
@@ -61,6 +63,7 @@ VIEWS = (
     conversion,
     touch,
     calls,
+    calls_file,
     costs,
     cost_new,
     save_cost,

@@ -10,9 +10,11 @@ from flask_babel import gettext
 
 from api.context import here
 from api.pages.contacts import offset_asked, page_of
+from api.pages.files import files_of
 from api.pages.frame import site_named
+from api.pages.masked import person_word, told
 from api.pages.routes import routes
-from api.trust import Audience, actor, audience, is_owner, site_seen
+from api.trust import Audience, actor, audience, is_owner, sees_people, site_seen
 from tracker import settling
 from tracker.access.sites import Site
 from tracker.calls.numbers import Number, list_numbers
@@ -79,6 +81,7 @@ def calls() -> ResponseReturnValue:
         rest_min=site.lease_rest_s // 60,
         address=f"{request.host_url.rstrip('/')}/api/v1/calls",
         may_change=is_owner(),
+        downloads=files_of("pages.calls_file") if sees_people() and n else None,
         page=page_of(offset, PAGE_ROWS, n),
     )
 
@@ -175,11 +178,11 @@ def call_shown(one: Call) -> ShownCall:
         started_at=one.started_at,
         traced=one.traced.value,
         number=plain(one.number),
-        caller=plain(one.caller) if one.caller else None,
+        caller=told(plain(one.caller)) or None if one.caller else None,
         duration_s=one.duration_s,
         answered=one.answered,
         n_candidates=one.n_candidates,
-        contact=one.contact_name or (one.contact_id[:8] if one.contact_id else None),
+        contact=person_word(one.contact_id, one.contact_name) if one.contact_id else None,
         href=url_for("pages.contact", contact_id=one.contact_id) if one.contact_id else None,
         channel=one.channel,
         source=one.source,

@@ -8,16 +8,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
+from api.pages.files import answer_file, files_of
 from api.pages.frame import address
+from api.pages.pathfiles import sheets_of_comparison
 from api.pages.routes import routes
-from api.pages.shown import NOTHING, Cell, count, money, percent, period_of, ratio
+from api.pages.shown import NOTHING, Cell, count, money, percent, period_of, ratio, word
 from api.trust import Audience, audience, site_seen
+from tracker.access.sites import Site
 from tracker.attribution.policies import versions_of
 from tracker.clock import local_day
 from tracker.db.store import Tx, reading
 from tracker.errors import Invalid, NotFound
 from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
-from tracker.reports.compare import MOST, Column, Compared, Comparison, compare, written
+from tracker.reports.compare import MOST, Column, Compared, Comparison, compare, to_json, written
 from tracker.reports.table import UNATTRIBUTED, Change, to_number
 from tracker.vocabulary import Basis, Dimension, Model
 
@@ -69,18 +72,13 @@ def compare_page() -> ResponseReturnValue:
     site = site_seen()
     if site is None:
         return render_template("no_site.html")
-    now = here().now()
     with reading(here().engine) as tx:
-        today = local_day(now, site.timezone)
-        word, from_day, to_day = period_of(tx, dict(request.args), site.site_id, today)
-        args = {name: request.args.get(name, "") for name in SHARED} | {"from": from_day, "to": to_day}
-        args["by"] = args["by"] if args["by"] in tuple(Dimension) else Dimension.CHANNEL.value
-        args["metric"] = request.args.get("metric", "")
+        period, args = asked(tx, site)
         found = compared(tx, args)
         versions = [one.version for one in versions_of(tx, site.site_id, MOST_VERSIONS)]
     return render_template(
         "compare.html",
-        query=shown_query(word, args, found),
+        query=shown_query(period, args, found),
         slots=slots_of(found),
         columns=[column_shown(one, args) for one in found.columns],
         rows=[row_shown(one, found, args) for one in found.rows],
@@ -91,7 +89,55 @@ def compare_page() -> ResponseReturnValue:
         bases=tuple(Basis),
         versions=[*versions, 0],
         timezone=site.timezone,
+        downloads=files_of("pages.compare_file"),
     )
+
+
+def asked(tx: Tx, site: Site) -> tuple[str, dict[str, str]]:
+    """The preset and the parameters that this page's address asks for."""
+    today = local_day(here().now(), site.timezone)
+    period, from_day, to_day = period_of(tx, dict(request.args), site.site_id, today)
+    args = {name: request.args.get(name, "") for name in SHARED} | {"from": from_day, "to": to_day}
+    args["by"] = args["by"] if args["by"] in tuple(Dimension) else Dimension.CHANNEL.value
+    args["metric"] = request.args.get("metric", "")
+    return period, args
+
+
+@routes.get("/reports/compare.<form>", endpoint="compare_file")
+@audience(Audience.PEOPLE)
+def compare_file(form: str) -> ResponseReturnValue:
+    """The same comparison as a file: csv, xlsx or json."""
+    site = site_seen()
+    if site is None:
+        raise NotFound("no site")
+    with reading(here().engine) as tx:
+        _, args = asked(tx, site)
+        found = compared(tx, args)
+    names = [column_name(one) for one in found.columns]
+    by = gettext(DIMENSION[Dimension(args["by"])].label)
+    about = [
+        (gettext("Period"), f"{args['from']} – {args['to']} ({site.timezone})"),
+        *(
+            (name, gettext("Attribution settings, version %(n)s", n=one.meta.policy_version))
+            for name, one in zip(names, found.columns, strict=True)
+        ),
+        (gettext("Currency"), found.currency or "–"),
+    ]
+    parts = ("compare", args["from"], args["to"])
+    return answer_file(
+        form, parts, lambda: sheets_of_comparison(found, names, by, about), as_json=lambda: to_json(found)
+    )
+
+
+def column_name(column: Column) -> str:
+    """One way to answer, in the reader's words: its model, dates, look-back and settings."""
+    own = column.asked
+    texts = [word("model_word", column.query.model.value), word("basis_word", column.query.basis.value)]
+    if own.get("lookback_days"):
+        texts.append(gettext("%(n)s days", n=own["lookback_days"]))
+    if own.get("policy"):
+        texts.append(gettext("version %(n)s", n=column.meta.policy_version))
+    return " · ".join(texts)
 
 
 def compared(tx: Tx, args: dict[str, str]) -> Comparison:

@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from flask import Response
+from flask import Response, url_for
 from flask_babel import gettext
 
 from api.context import here
+from api.pages.frame import address, kept_arguments
 from api.trust import site_seen
 from tracker.errors import NotFound
 from tracker.reports.sheet import Sheet, to_csv, to_json, to_xlsx
@@ -51,6 +52,11 @@ def answer_file(
     answer = Response(body, mimetype=MIME[form])
     answer.headers["Content-Disposition"] = f"attachment; filename={file_name(parts, form)}"
     return answer
+
+
+def files_of(endpoint: str, *without: str) -> dict[str, str]:
+    """The addresses of this page's table as files, by form, with the page's own parameters but for these."""
+    return {form: address(url_for(endpoint, form=form), kept_arguments(*without)) for form in FORMS}
 
 
 def file_name(parts: Sequence[str], form: str) -> str:

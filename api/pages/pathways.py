@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
 
+from babel.numbers import format_percent
 from flask import Response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
+from api.languages import chosen
 from api.pages.deal import CREDITED_BY
+from api.pages.files import answer_file, files_of
 from api.pages.frame import Note, Page, address, kept_arguments
+from api.pages.masked import deal_word, person_word
+from api.pages.pathfiles import band_text, sheets_of_paths
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, count, money, period_of, ratio
 from api.trust import Audience, audience, site_seen
@@ -24,7 +29,7 @@ from tracker.errors import NotFound
 from tracker.reports.catalogue import NOTES
 from tracker.reports.keeping import engine_of
 from tracker.reports.pathrows import WHICH, PathBehind, PathRows, conversions_behind, parse_which
-from tracker.reports.pathshown import path_key, to_csv
+from tracker.reports.pathshown import path_key, to_json
 from tracker.reports.pathtables import Group, Move, Place, Role, Spread, Stop
 from tracker.reports.pathways import BASES, KINDS, PARAMETERS, Asked, PathReport, ask_paths, path_report
 from tracker.vocabulary import Dimension
@@ -153,14 +158,14 @@ def pathways() -> ResponseReturnValue:
         transitions=[move_of(one) for one in report.transitions],
         flow=[move_of(one) for one in report.flow],
         notes=notes_of(report),
-        csv_href=address(url_for("pages.pathways_file"), kept_arguments()),
+        downloads=files_of("pages.pathways_file"),
     )
 
 
-@routes.get("/reports/paths.csv")
+@routes.get("/reports/paths.<form>")
 @audience(Audience.PEOPLE)
-def pathways_file() -> ResponseReturnValue:
-    """The frequent paths as a file."""
+def pathways_file(form: str) -> ResponseReturnValue:
+    """The same as a file: the frequent paths as CSV, all tables as XLSX or JSON."""
     site = site_seen()
     if site is None:
         return Response(status=404)
@@ -168,10 +173,8 @@ def pathways_file() -> ResponseReturnValue:
     with reading(here().engine) as tx:
         _, question = asked(tx, site, local_day(now, site.timezone))
         report = path_report(engine_of(tx), question, now)
-    name = f"paths-{question.query.from_day}-{question.query.to_day}.csv"
-    answer = Response(to_csv(report), mimetype="text/csv")
-    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
-    return answer
+    parts = ("paths", question.query.from_day, question.query.to_day)
+    return answer_file(form, parts, lambda: sheets_of_paths(report), as_json=lambda: to_json(report))
 
 
 @routes.get("/reports/paths/rows")
@@ -222,7 +225,7 @@ def money_cell(amount_minor: int | None, currency: str | None, **which: str | in
 
 def percent(share: float | None) -> str:
     """A share with one decimal."""
-    return NOTHING if share is None else f"{100 * share:.1f} %"
+    return NOTHING if share is None else str(format_percent(share, "#,##0.0%", locale=chosen()))
 
 
 def shown_query(word: str, question: Asked) -> ShownQuery:
@@ -305,9 +308,7 @@ def spread_of(spread: Spread, name: str) -> ShownSpread:
     most = max((band.n for band in bands), default=0)
     bars = []
     for band in bands:
-        ends = f"{band.first}+" if band.last is None else f"{band.first}–{band.last}"
-        label = str(band.first) if band.first == band.last else ends
-        bars.append(ShownBar(label, figure(band.n, **{name: band.first}), 100 * band.n / most))
+        bars.append(ShownBar(band_text(band), figure(band.n, **{name: band.first}), 100 * band.n / most))
     return ShownSpread(number(spread.median), number(spread.p90), tuple(bars))
 
 
@@ -369,7 +370,9 @@ def row_of(one: PathBehind, currency: str | None) -> ShownRow:
     href = url_for("pages.conversion", conversion_id=one.conversion_id) if not one.deal_id else None
     if one.reference:
         href = url_for("pages.deal", reference=one.reference)
-    name = (one.contact.name or one.contact.email or one.contact.contact_id[:8]) if one.contact else one.name
+    name = deal_word(one.reference or "", one.name)
+    if one.contact:
+        name = person_word(one.contact.contact_id, one.contact.name, one.contact.email)
     return ShownRow(
         at=one.occurred_at,
         name=name or one.reference or NOTHING,

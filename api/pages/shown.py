@@ -8,7 +8,8 @@ from functools import partial
 
 from babel import Locale
 from babel.numbers import format_currency, format_decimal, format_percent
-from flask import Flask
+from flask import Flask, current_app
+from markupsafe import Markup
 from sqlalchemy import func, select
 
 from api.context import here
@@ -54,6 +55,12 @@ def percent(number: float) -> str:
     """A change as a share, with its sign: '+12.5%'."""
     text = str(format_percent(number, "#,##0.#%", locale=chosen()))
     return f"+{text}" if number > 0 else text
+
+
+def word(macro: str, key: str) -> str:
+    """A stored word in the reader's language, by a macro of _words.html: ('model_word', 'first') -> 'First touch'."""
+    said: Markup = getattr(current_app.jinja_env.get_template("_words.html").module, macro)(key)
+    return said.striptags()
 
 
 def period_of(tx: Tx, args: dict[str, str], site_id: int, today: str) -> tuple[str, str, str]:

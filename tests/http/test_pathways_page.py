@@ -70,13 +70,13 @@ def test_the_page_tells_the_tables_and_every_count_leads_to_its_conversions(clie
     log_in(client)
     page = client.get(f"/reports/paths?{WON}&lang=en").text
     assert cells(page, "Frequent paths")[:2] == [
-        ["Paid search Email", "2", "33.3 %", "¥170,001"],
-        ["Organic search Email", "1", "16.7 %", "¥20,000"],
+        ["Paid search Email", "2", "33.3%", "¥170,001"],
+        ["Organic search Email", "1", "16.7%", "¥20,000"],
     ]
     assert cells(page, "Who opens, who helps, who closes")[0] == [
         "Email", "4", "0", "1", "3", "0", "0.33", "¥1,000", "¥185,001",
     ]  # fmt: skip
-    assert cells(page, "What follows what")[0] == ["Email", "Conversion", "3", "75.0 %"]
+    assert cells(page, "What follows what")[0] == ["Email", "Conversion", "3", "75.0%"]
     for caption in ("Frequent paths", "Who opens", "Touches on the path", "Days from the first", "What follows what"):
         behind = links(page, caption)
         assert behind
