@@ -22,6 +22,11 @@ def short_word(contact_id: str) -> str:
     return str(gettext("Contact %(id)s", id=contact_id[:6]))
 
 
+def deal_word(reference: str, name: str | None) -> str:
+    """What to call a deal: whoever named it may have named it for a person."""
+    return (name if sees_people() else None) or reference
+
+
 def told(text: str | None) -> str:
     """What a person told, or '' for a reader who may not see people."""
     return (text or "") if sees_people() else ""
