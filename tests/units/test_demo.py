@@ -20,7 +20,7 @@ from tracker.attribution.terms import SCALE, Fit, Hazard
 from tracker.attribution.touches import DAY_MS
 from tracker.channels.rules import classify
 from tracker.config import Settings, settings
-from tracker.db.schema import contacts, deal_entries, deals, hits, metadata, sites, tokens, users, visits
+from tracker.db.schema import contacts, deal_entries, deals, hits, metadata, sites, stage_changes, tokens, users, visits
 from tracker.db.store import begin, connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.demo import prepare as demo
@@ -33,7 +33,7 @@ from tracker.reports.exchange import Exchange
 from tracker.reports.query import parse_query
 from tracker.reports.source import source_report
 from tracker.urls import EXCLUDED_REFERRERS, read_arrival
-from tracker.vocabulary import Basis, Channel, Model
+from tracker.vocabulary import Basis, Channel, Model, Stage
 
 NOW = datetime(2026, 4, 15, 8, 30, tzinfo=UTC)
 BASE = "http://127.0.0.1:8000"
@@ -184,9 +184,15 @@ def test_the_history_has_what_reports_are_about(ready: Demo) -> None:
         statuses = set(tx.execute(select(deals.c.status)).scalars())
         currencies = set(tx.execute(select(deals.c.currency)).scalars())
         by_company = tx.execute(select(deals.c.company_domain).where(deals.c.company_domain.is_not(None))).all()
+        ever = select(stage_changes.c.stage, func.count(stage_changes.c.contact_id.distinct()))
+        reached = {Stage(stage): n for stage, n in tx.execute(ever.group_by(stage_changes.c.stage))}
+        scores = tx.execute(select(contacts.c.score).where(contacts.c.score.is_not(None))).scalars().all()
         bots = tx.execute(select(func.count()).where(visits.c.bot.is_not(None))).scalar_one()
         named = tx.execute(select(func.count()).select_from(contacts)).scalar_one()
     assert {"won", "amended"} <= kinds
+    assert reached[Stage.LEAD] > reached[Stage.MQL] > reached[Stage.SQL] > reached[Stage.CUSTOMER] > 2
+    assert all(0 <= score <= 100 for score in scores)
+    assert len(scores) > reached[Stage.MQL]
     assert statuses == {"open", "won", "lost"}
     assert currencies == {"JPY", "USD"}
     assert len(by_company) == 1
@@ -226,7 +232,8 @@ def test_a_killed_seeding_goes_on_to_the_same_history(store: Engine) -> None:
     whole = sum(len(json.loads(beacon.body)["hits"]) for day in tell(NOW, BASE, 14) for beacon in day.beacons)
     meetings = sum(len(day.meetings) for day in tell(NOW, BASE, 14))
     assert resumed["hits"] == whole + meetings
-    assert resumed["crm_changes"] == sum(len(day.said) for day in tell(NOW, BASE, 14))
+    said = [said for day in tell(NOW, BASE, 14) for said in day.said]
+    assert resumed["crm_changes"] == len(said) + sum("score" in one.fields for one in said)  # and a stage beside
 
 
 def test_a_rebuild_of_the_demo_gives_the_same_rows(ready: Demo, tmp_path: Path) -> None:

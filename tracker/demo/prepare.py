@@ -30,7 +30,7 @@ from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.demo.story import CURRENCY, DAYS, SITE_KEY, TIMEZONE, Day, Meeting, tell
 from tracker.errors import Invalid, NotFound
-from tracker.vocabulary import Consent, Origin
+from tracker.vocabulary import Consent, Origin, Stage
 
 Progress = Callable[[int], None]
 
@@ -163,7 +163,9 @@ def tell_chapter(tx: Tx, site: Site, chapter: Sequence[Day]) -> int:
         done += folded
     for said in (said for day in chapter for said in day.said):
         if said.reference is None:
-            flow.contact_said(tx, site, said.fields, said.at, said.at)
+            fields = {name: value for name, value in said.fields.items() if name != "stage"}
+            stage = Stage(said.fields["stage"]) if "stage" in said.fields else None
+            flow.contact_said(tx, site, fields, said.at, said.at, stage)
         else:
             flow.deal_said(tx, site, said.reference, said.fields, said.at, said.at)
     load(tx, site.site_id, [cost for day in chapter for cost in day.costs], site.created_at)

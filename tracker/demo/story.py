@@ -19,6 +19,7 @@ from tracker.clock import local_day, to_ms, zone
 from tracker.costs.rows import Cost
 from tracker.demo.people import Person, invent
 from tracker.demo.roads import Road, deal_out
+from tracker.demo.stages import steps_of
 from tracker.demo.ways import ADDRESSES, AGENTS, BOTS, NURTURE, OPENERS, PAGES, RETURNS, WAYS, Way
 from tracker.ids import uuid7
 from tracker.vocabulary import HitKind
@@ -266,6 +267,7 @@ class Teller:
                 ended = self.tell_deal(one, i, lead, buyers[i], currency="USD" if i == dollars else CURRENCY)
             elif self.random.random() < 0.6:
                 self.say_contact(one, i, lead)
+            self.say_stages(one, buyers.get(i))
             if road.steps:
                 self.tell_nurture(browser, lead, ended, 5 if i in buyers else 2)
 
@@ -338,6 +340,18 @@ class Teller:
         if person.phone:
             known["phone"] = "+81" + person.phone.replace("-", "")[1:]
         self.say(n + 1, None, **known)
+
+    def say_stages(self, person: Person, k: int | None) -> None:
+        """How far somebody comes whom the CRM knows; k: the number of their deal, None: they have none."""
+        told = [one for one in self.said if one.reference is None and one.fields["email"] == person.email]
+        if not told:
+            return
+        deal_at = (
+            next((one.at for one in self.said if one.reference == f"D-{2001 + k}"), None) if k is not None else None
+        )
+        random = Random(f"{SEED} stages {person.email}")  # noqa: S311 - of its own: the rest of the story stays
+        for at, stage, score in steps_of(random, told[0].at, deal_at):
+            self.said.append(Said(at, None, {"email": person.email, "stage": stage.value, "score": score}))
 
     def tell_deal(self, person: Person, i: int, lead: int, k: int, currency: str) -> int:
         """A deal from its first meeting to its end, as far as the story goes; returns the day of its end."""
