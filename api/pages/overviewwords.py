@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from flask import url_for
+from flask import current_app, url_for
 from flask_babel import gettext
 
 from api.pages.frame import address, may_open
@@ -127,13 +127,14 @@ class ShownQuery:
 
 
 class Linker:
-    """Addresses of what stands behind the figures. base: what stands before each path, in mails."""
+    """Addresses of what stands behind the figures. In mails base stands before each path, and each names the site."""
 
-    def __init__(self, found: Overview, base: str = "") -> None:
+    def __init__(self, found: Overview, base: str = "", site_key: str = "") -> None:
         query, before = found.query, found.earlier
         self.base = base
         self._rows, self._report = url_for("pages.source_rows"), url_for("pages.source")
-        asked_for = {"model": query.model.value} | ({"currency": query.currency} if query.currency else {})
+        self._site = {"site": site_key} if site_key else {}
+        asked_for = self._site | {"model": query.model.value} | ({"currency": query.currency} if query.currency else {})
         self._now = {"period": "custom", "from": query.from_day, "to": query.to_day, **asked_for}
         self._before = {"period": "custom", "from": before.from_day, "to": before.to_day, **asked_for}
 
@@ -152,10 +153,10 @@ class Linker:
         """The Source report of the period."""
         return self.base + address(self._report, self._now | more)
 
-    def page(self, endpoint: str, **more: str) -> str | None:
-        """A page of this application, if there is one and the reader may open it."""
-        is_open = bool(self.base) or may_open(endpoint)
-        return self.base + address(url_for(endpoint), more) if is_open else None
+    def page(self, endpoint: str) -> str | None:
+        """A page of this application, if there is one and the reader may open it; whoever opens a mail may log in."""
+        is_open = endpoint in current_app.view_functions if self.base else may_open(endpoint)
+        return self.base + address(url_for(endpoint), self._site) if is_open else None
 
 
 SIGN_PAGES = {
