@@ -11,7 +11,7 @@ from apiflask import APIFlask
 from flask import Flask
 from sqlalchemy import Engine
 
-from api import errors, headers, health, languages, pages, trust, v1, website
+from api import errors, headers, health, languages, mail, pages, trust, v1, website
 from api.context import Context
 from api.door import Door
 from api.proxies import BehindProxies
@@ -68,7 +68,7 @@ def create_app(
         VALIDATION_ERROR_STATUS_CODE=422,
     )
     app.wsgi_app = BehindProxies(app.wsgi_app, door.trusted)  # type: ignore[method-assign]
-    for room in (errors, headers, languages, trust, health, website, v1, pages):
+    for room in (errors, headers, languages, trust, health, website, v1, mail, pages):
         room.register(app)
     if settings.demo:
         from api.demo import register as register_demo

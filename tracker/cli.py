@@ -55,14 +55,29 @@ def serve(host: str, port: int, workers: int, with_work: bool) -> None:
 @example("minamoto work", "minamoto work --once")
 def work(once: bool) -> None:
     """Do the background work alone, beside `minamoto serve --no-work`."""
+    from api.mail.sending import SEND_REPORTS, send_reports
     from tracker.jobs import drain, prune_all, work_until_told
 
     engine = store()
     if once:
         click.echo(f"hits folded: {drain(engine, settings())}")
         prune_all(engine, settings())
+        send_reports(engine, settings())
         return
-    work_until_told(settings())
+    work_until_told(settings(), more=(SEND_REPORTS,))
+
+
+@main.command()
+@example("minamoto mail")
+def mail() -> None:
+    """Send the reports by mail that are due now; the work loop does so every minute."""
+    from api.mail.sending import send_due
+
+    if not settings().smtp_url:
+        raise click.ClickException("MINAMOTO_SMTP_URL is not set: there is no mail server")
+    sent = send_due(store(), settings(), clock.now())
+    click.echo(f"sent: {sent.n_sent}")
+    click.echo(f"failed: {sent.n_failed}")
 
 
 @main.group()

@@ -20,6 +20,7 @@ from api.pages.costs_import import (
 )
 from api.pages.costs_names import add_cost_rule, costs_names, name_campaign, remove_cost_rule
 from api.pages.deal import conversion, deal
+from api.pages.digests import digests, save_digests, send_digest
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.install import check_heard, check_site, install, save_tracking
@@ -46,6 +47,9 @@ VIEWS = (
     logout,
     overview,
     overview_file,
+    digests,
+    save_digests,
+    send_digest,
     source,
     source_file,
     source_rows,
