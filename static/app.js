@@ -16,18 +16,70 @@
       menu.querySelector("summary").focus();
     }
   });
+  // Arrows walk through what an open menu offers; in its fields they are the field's.
+  document.addEventListener("keydown", (event) => {
+    const menu = event.target.closest?.("details.menu[open]");
+    if (!menu || !["ArrowDown", "ArrowUp", "Home", "End"].includes(event.key) || event.target.matches("input, select, textarea")) return;
+    const offered = [...menu.querySelectorAll(".menu-panel :is(a[href], button)")].filter((one) => one.getClientRects().length);
+    if (!offered.length) return;
+    event.preventDefault();
+    const at = offered.indexOf(event.target);
+    const next = { ArrowDown: at + 1, ArrowUp: at < 0 ? -1 : at - 1, Home: 0, End: -1 }[event.key];
+    offered.at(next % offered.length).focus();
+  });
 
-  // A thin bar while the next page is being made; downloads leave the page standing.
+  // A thin bar while the next page is being made, and what stands there turns pale if that takes long; downloads leave
+  // the page standing.
+  const main = document.getElementById("main");
+  const loading = document.querySelector("[data-loading]");
+  let late = 0;
+  const busy = () => {
+    root.classList.add("busy");
+    clearTimeout(late);
+    late = setTimeout(() => {
+      root.classList.add("loading");
+      main?.setAttribute("aria-busy", "true");
+      if (loading) loading.textContent = loading.dataset.loading;
+    }, 300);
+  };
+  const ready = () => {
+    clearTimeout(late);
+    root.classList.remove("busy", "loading");
+    main?.removeAttribute("aria-busy");
+    if (loading) loading.textContent = "";
+  };
+  const isFile = (path) => /\.(csv|json|xlsx)$/.test(path);
   const isPage = (link) =>
-    link && link.origin === location.origin && !link.target && !link.hasAttribute("download") && !/\.(csv|json|xlsx)$/.test(link.pathname) && !/[?&]format=/.test(link.search);
+    link && link.origin === location.origin && !link.target && !link.hasAttribute("download") && !isFile(link.pathname) && !/[?&]format=/.test(link.search);
   document.addEventListener("click", (event) => {
     const link = event.target.closest?.("a[href]");
     if (event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey || !isPage(link)) return;
     if (link.pathname === location.pathname && link.search === location.search && link.hash) return;
-    root.classList.add("busy");
+    busy();
   });
-  document.addEventListener("submit", () => root.classList.add("busy"));
-  window.addEventListener("pageshow", () => root.classList.remove("busy"));
+  document.addEventListener("submit", (event) => {
+    const to = event.submitter?.hasAttribute("formaction") ? event.submitter.formAction : event.target.getAttribute("action");
+    if (!event.defaultPrevented && !isFile(new URL(to || location.href, location.href).pathname)) busy();
+  });
+  window.addEventListener("pageshow", ready);
+
+  // Paper is white: charts are drawn anew for it.
+  let before = null;
+  const isDark = () => root.dataset.theme === "dark" || (!root.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
+  const dress = (theme) => {
+    if (theme) root.dataset.theme = theme;
+    else delete root.dataset.theme;
+    document.dispatchEvent(new Event("themechange"));
+  };
+  addEventListener("beforeprint", () => {
+    if (!isDark()) return;
+    before = root.dataset.theme || "";
+    dress("light");
+  });
+  addEventListener("afterprint", () => {
+    if (before !== null) dress(before);
+    before = null;
+  });
 
   // Look: system, light or dark, kept in a cookie so that the server paints the right one at once.
   const themeNow = () => root.dataset.theme || "auto";
