@@ -1,17 +1,21 @@
 """The Source report's page, and its downloads. The figures are tracker.reports'; here they are put into words."""
 
-import json
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from flask import Response, render_template, request, url_for
+from babel import Locale
+from flask import Response, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.frame import Note, address, kept_arguments
+from api.languages import chosen
+from api.pages.figures import Figure, Writer
+from api.pages.files import FORMS, answer_file
+from api.pages.frame import Note, Page
+from api.pages.narrowing import OURS, Chip, Drill, Drills, chips_of, cleared, filter_added, link, pairs_kept
 from api.pages.routes import routes
-from api.pages.shown import NOTHING, Cell, count, money, period_of, ratio
+from api.pages.shown import NOTHING, period_of
 from api.trust import Audience, audience, site_seen
 from tracker.access.sites import Site
 from tracker.attribution.models import MODELS
@@ -20,16 +24,22 @@ from tracker.clock import local_day
 from tracker.db.store import Tx, reading
 from tracker.errors import Invalid
 from tracker.reports.asking import ask
-from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
+from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, USUAL, Unit
 from tracker.reports.query import Query
+from tracker.reports.sheet import sheet_of
 from tracker.reports.source import Series, open_source, source_report
-from tracker.reports.table import UNATTRIBUTED, Figures, Meta, Table, to_number
+from tracker.reports.table import UNATTRIBUTED, Column, Meta, Part, Table
+from tracker.reports.where import FILTERS
 from tracker.vocabulary import Basis, Dimension, Model
 
-TILES = ("visits", "new_leads", "sales", "revenue", "cost", "roas")
+# The tiles above the chart; those of RARE only where there is any.
+TILES = ("visits", "new_leads", "mql", "sql", "deals", "sales", "customers", "revenue", "cost", "cost_per_lead", "roas")
+RARE = frozenset({"mql", "sql", "deals", "customers", "cost_per_lead"})
+# Rows on one page of the table.
+PAGE_ROWS = 100
 CHARTED = tuple(metric.key for metric in METRICS if not metric.unit.is_quotient and metric.key != "visitors")
 COMMON_CURRENCIES = ("JPY", "USD", "EUR")
-ASKED = ("by", "model", "basis", "currency", "direct", "lookback_days", "scope", "policy", "sort")
+ASKED = ("by", "model", "basis", "currency", "direct", "lookback_days", "scope", "policy", "sort", "compare")
 # The notes (catalogue.NOTES) that stand above the figures, because the figures lack something.
 WARNINGS = frozenset({"unconverted", "late_rates", "no_currency", "several_rules"})
 TEMPLATE_UNIT = {
@@ -58,8 +68,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
+    """cells: in the order of the columns; share: how long its bar is, in hundredths; drills: a number per label."""
+
     labels: tuple[Label, ...]
-    cells: dict[str, Cell]
+    cells: tuple[Figure, ...]
+    share: float = 0
+    drills: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +93,16 @@ class ShownMeta:
 
 @dataclass(frozen=True, slots=True)
 class ShownReport:
+    """One page of a report. totals: in the order of the columns; tiles: by metric, also of those that are no column."""
+
     columns: tuple[ShownColumn, ...]
     rows: tuple[ShownRow, ...]
-    totals: dict[str, Cell]
+    totals: tuple[Figure, ...]
+    tiles: dict[str, tuple[str, Figure]]
     meta: ShownMeta
+    drills: tuple[Drill, ...]
+    page: Page
+    has_unattributed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +116,17 @@ class ShownQuery:
     currency: str
     sort: str
     dir: str
+    lookback_days: int | None
+    scope: str
+    direct: str
+    compare: str
+    columns: tuple[str, ...]
+    is_usual: bool
+    metrics: tuple[tuple[str, str], ...]
+    is_global: bool
+    chips: tuple[Chip, ...]
+    cleared: str
+    channels: tuple[str, ...]
     dimensions: tuple[str, ...]
     models: tuple[str, ...]
     bases: tuple[str, ...]
@@ -123,6 +154,7 @@ class Chart:
 @dataclass(frozen=True, slots=True)
 class Downloads:
     csv: str
+    xlsx: str
     json: str
 
 
@@ -130,8 +162,11 @@ def asked(tx: Tx, site: Site, today: str) -> tuple[str, Query]:
     """The preset and the query that this page's address asks for; raises Invalid."""
     args = {name: request.args.get(name, "") for name in (*ASKED, "period", "from", "to")}
     word, from_day, to_day = period_of(tx, args, site.site_id, today)
-    wanted = {name: args[name] for name in ASKED} | {"from": from_day, "to": to_day}
+    wanted: dict[str, str | list[str]] = {"from": from_day, "to": to_day}
+    wanted |= {name: args[name] for name in ASKED}
     wanted["order"] = request.args.get("dir", "")
+    wanted["columns"] = request.args.getlist("columns") or list(USUAL)
+    wanted |= {name: request.args.getlist(name) for name in FILTERS}
     return word, ask(tx, wanted, site, today)
 
 
@@ -142,6 +177,8 @@ def source() -> ResponseReturnValue:
     site = site_seen()
     if site is None:
         return render_template("no_site.html")
+    if (narrowed := filter_added()) is not None:
+        return redirect(request.path + narrowed)
     now = here().now()
     with reading(here().engine) as tx:
         word, query = asked(tx, site, local_day(now, site.timezone))
@@ -153,84 +190,120 @@ def source() -> ResponseReturnValue:
     return render_template(
         "source.html",
         report=shown_report(table, query),
-        query=shown_query(word, query),
+        query=shown_query(word, query, table),
         chart=shown_chart(lines, query) if lines else None,
-        downloads=Downloads(download("csv"), download("json")),
-        figures=TILES,
+        downloads=Downloads(*map(download, FORMS)),
     )
 
 
 @routes.get("/reports/source.<form>")
 @audience(Audience.PEOPLE)
 def source_file(form: str) -> ResponseReturnValue:
-    """The same report as a file: csv or json."""
+    """The same report as a file, with the columns of the page and all rows: csv, xlsx or json."""
     site = site_seen()
-    if site is None or form not in ("csv", "json"):
+    if site is None:
         return Response(status=404)
     now = here().now()
     with reading(here().engine) as tx:
         _, query = asked(tx, site, local_day(now, site.timezone))
         table = source_report(tx, query, now)
-    if form == "csv":
-        labels = {column.key: gettext(column.label) for column in table.columns}
-        answer = Response(table.to_csv(labels), mimetype="text/csv")
-    else:
-        answer = Response(json.dumps(table.to_json(), ensure_ascii=False), mimetype="application/json")
-    name = f"source-{query.from_day}-{query.to_day}.{form}"
-    answer.headers["Content-Disposition"] = f"attachment; filename={name}"
-    return answer
+    labels = {column.key: label_of(column) for column in table.columns}
+    return answer_file(
+        form,
+        ("source", query.from_day, query.to_day),
+        lambda: [sheet_of(table, gettext("Source report"), labels, about_of(table), gettext("Total"))],
+        as_csv=lambda: table.to_csv(labels),
+        as_json=table.to_json,
+    )
+
+
+def label_of(column: Column) -> str:
+    """What stands above a column of a file."""
+    label = str(gettext(column.label))
+    if column.part is Part.BEFORE:
+        return str(gettext("%(metric)s, before", metric=label))
+    return str(gettext("%(metric)s, change", metric=label)) if column.part is Part.CHANGE else label
+
+
+def about_of(table: Table) -> list[tuple[str, str]]:
+    """The rule that the figures carry, for the second sheet of a workbook."""
+    meta = table.meta
+    filters = [
+        (gettext("Not") if one.excludes else gettext("Only"), f"{gettext(DIMENSION[one.dimension].label)}: {value}")
+        for one in meta.where
+        for value in one.values
+    ]
+    return [
+        (gettext("Period"), f"{meta.from_day} – {meta.to_day} ({meta.timezone})"),
+        (gettext("Attribution model"), meta.model.value),
+        (gettext("Date basis"), meta.basis.value),
+        (gettext("Currency"), meta.currency or NOTHING),
+        *filters,
+        *((gettext("Note"), note.text(gettext)) for note in meta.notes),
+        *((gettext(METRIC[key].label), gettext(METRIC[key].definition)) for key in table.metrics),
+    ]
 
 
 def download(form: str) -> str:
     """The address of this report as a file."""
-    return address(url_for("pages.source_file", form=form), kept_arguments())
-
-
-def cell_of(figures: Figures, key: str, currency: str | None, href: str | None) -> Cell:
-    """One figure as the page shows it; a ratio has no rows of its own behind it."""
-    unit, kept = METRIC[key].unit, figures.of(key)
-    if kept is None or (unit.is_money and currency is None):
-        return Cell(None, NOTHING)
-    if unit.is_money:
-        return Cell(kept, money(int(kept), currency or ""), None if unit.is_quotient else href)
-    if unit is Unit.RATIO:
-        return Cell(kept, ratio(kept))
-    number = to_number(kept, unit) or 0
-    return Cell(number, count(number), href)
-
-
-def href_of(query: Query, metric: str, values: tuple[str, ...] | None) -> str:
-    """The address of the rows behind a figure. values: (): the totals; None: what no touch explains."""
-    kept = kept_arguments("chart") | {"metric": metric}
-    if values is None:
-        return address(url_for("pages.source_rows"), kept | {"unattributed": "1"})
-    named = {f"is_{name.value}": value for name, value in zip(query.by, values, strict=False)}
-    return address(url_for("pages.source_rows"), kept | named)
+    return url_for("pages.source_file", form=form) + link(pairs_kept())
 
 
 def shown_report(table: Table, query: Query) -> ShownReport:
-    """A report in the reader's language."""
-    currency = table.meta.currency
+    """One page of a report in the reader's language."""
+    writer = Writer(query, table)
+    first, page = page_of(len(table.rows))
+    drills = Drills(query, () if MODELS[query.model].is_global else tuple(DIMENSION))
+    sizes = [row.figures.of(query.sort) or 0 for row in table.rows] if query.sort in METRIC else [0]
     rows = []
-    for row in table.rows:
+    for row in table.rows[first : first + PAGE_ROWS]:
         values = None if row.is_unattributed else row.values
         labels = tuple(
-            Label(name.value, UNATTRIBUTED if row.is_unattributed else value, value)
+            Label(name.value, UNATTRIBUTED if row.is_unattributed else value, displayed(name, value))
             for name, value in zip(query.by, row.values, strict=True)
         )
-        rows.append(ShownRow(labels, cells_of(row.figures, currency, query, values)))
+        size = row.figures.of(query.sort) or 0 if query.sort in METRIC else 0
+        share = max(0.6, round(100 * size / max(sizes), 1)) if size > 0 else 0
+        ways = () if values is None else tuple(drills.number(values[: i + 1]) for i in range(len(values)))
+        rows.append(ShownRow(labels, writer.cells(row.figures, row.before, values), share, ways))
     columns = tuple(
-        ShownColumn(metric.key, gettext(metric.label), TEMPLATE_UNIT[metric.unit], gettext(metric.definition))
-        for metric in METRICS
+        ShownColumn(key, gettext(METRIC[key].label), TEMPLATE_UNIT[METRIC[key].unit], gettext(METRIC[key].definition))
+        for key in table.metrics
     )
-    return ShownReport(columns, tuple(rows), cells_of(table.totals, currency, query, ()), shown_meta(table.meta))
-
-
-def cells_of(figures: Figures, currency: str | None, query: Query, values: tuple[str, ...] | None) -> dict[str, Cell]:
-    """All figures of a row."""
-    return {
-        metric.key: cell_of(figures, metric.key, currency, href_of(query, metric.key, values)) for metric in METRICS
+    earlier = table.before.totals if table.before else None
+    tiles = {
+        key: (gettext(METRIC[key].label), writer.figure(table.totals, earlier, key))
+        for key in TILES
+        if key not in RARE or table.totals.of(key)
     }
+    return ShownReport(
+        columns=columns,
+        rows=tuple(rows),
+        totals=writer.cells(table.totals, earlier, ()),
+        tiles=tiles,
+        meta=shown_meta(table.meta),
+        drills=tuple(drills.found),
+        page=page,
+        has_unattributed=any(row.is_unattributed for row in table.rows[first : first + PAGE_ROWS]),
+    )
+
+
+def page_of(n_rows: int) -> tuple[int, Page]:
+    """The first row of the page that ?cursor= names, and its neighbours."""
+    given = request.args.get("cursor", "")
+    first = int(given) if given.isascii() and given.isdigit() and len(given) < 8 else 0
+    first = min(first - first % PAGE_ROWS, max(0, n_rows - 1) // PAGE_ROWS * PAGE_ROWS)
+    kept = pairs_kept()
+    before = link([*kept, ("cursor", str(first - PAGE_ROWS))]) if first else None
+    after = link([*kept, ("cursor", str(first + PAGE_ROWS))]) if first + PAGE_ROWS < n_rows else None
+    return first, Page(before, after, n_rows)
+
+
+def displayed(name: Dimension, value: str) -> str:
+    """A value as readers know it: a country by its name."""
+    if name is Dimension.COUNTRY and len(value) == 2:
+        return str(Locale(chosen()).territories.get(value, value))
+    return value
 
 
 def shown_meta(meta: Meta) -> ShownMeta:
@@ -250,7 +323,7 @@ def shown_meta(meta: Meta) -> ShownMeta:
     )
 
 
-def shown_query(word: str, query: Query) -> ShownQuery:
+def shown_query(word: str, query: Query, table: Table) -> ShownQuery:
     """What was asked, and what could be."""
     currency = query.currency or ""
     currencies = dict.fromkeys([code for code in (currency, *COMMON_CURRENCIES) if code]) if currency else {}
@@ -264,6 +337,17 @@ def shown_query(word: str, query: Query) -> ShownQuery:
         currency=currency,
         sort=query.sort,
         dir="desc" if query.descending else "asc",
+        lookback_days=query.lookback_days,
+        scope=query.scope.value if query.scope else "",
+        direct=query.direct.value if query.direct else "",
+        compare=query.against.value if query.against else "",
+        columns=table.metrics,
+        is_usual=query.columns == USUAL,
+        metrics=tuple((metric.key, gettext(metric.label)) for metric in METRICS),
+        is_global=MODELS[query.model].is_global,
+        chips=chips_of(query),
+        cleared=cleared(),
+        channels=tuple(sorted(OURS[Dimension.CHANNEL] - {UNATTRIBUTED})),
         dimensions=tuple(Dimension(key).value for key in DIMENSION),
         models=tuple(model.value for model in Model if can_be_asked(model, query)),
         bases=tuple(basis.value for basis in Basis),

@@ -11,7 +11,9 @@ from flask_babel import gettext
 
 from api.context import here
 from api.pages.deal import CREDITED_BY
-from api.pages.frame import Page, address, kept_arguments
+from api.pages.frame import Page, address
+from api.pages.masked import deal_word, person_word
+from api.pages.narrowing import Chip, chips_of, link, pairs_kept
 from api.pages.routes import routes
 from api.pages.shown import Cell, count, money
 from api.pages.source import Label, ShownColumn, asked, shown_meta
@@ -103,6 +105,7 @@ class Figure:
     unit: str
     filters: tuple[Label, ...]
     total: bool
+    narrowed: tuple[Chip, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,7 @@ def source_rows() -> ResponseReturnValue:
         _, query = asked(tx, site, local_day(now, site.timezone))
         values = values_asked(query)
         found = rows_behind(tx, query, metric, values, request.args.get("cursor") or None, PAGE_ROWS)
-        meta = source_report(tx, query, now).meta
+        meta = source_report(tx, replace(query, against=None), now).meta
     return render_template(
         "source_rows.html",
         figure=figure_of(query, metric, values, found),
@@ -161,7 +164,12 @@ def figure_of(query: Query, metric: str, values: tuple[str, ...] | None, found: 
         filters = tuple(Label(name.value, value, value) for name, value in zip(query.by, values, strict=False))
     unit = METRIC[metric].unit
     return Figure(
-        gettext(METRIC[metric].label), credit_text(found.figure, metric, query), unit.value, filters, not filters
+        gettext(METRIC[metric].label),
+        credit_text(found.figure, metric, query),
+        unit.value,
+        filters,
+        not filters,
+        chips_of(query),
     )
 
 
@@ -183,14 +191,14 @@ def sums_of(metric: str, found: Rows, query: Query) -> dict[str, Cell]:
 def back(query: Query) -> str:
     """The report that the figure stands in."""
     named = {f"is_{name.value}" for name in query.by}
-    return address(url_for("pages.source"), kept_arguments("metric", "unattributed", *named))
+    return url_for("pages.source") + link(pairs_kept("metric", "unattributed", *named))
 
 
 def page_of(found: Rows) -> Page:
     """Paging: on by cursor, back to the first page."""
-    kept = kept_arguments()
-    first = address(request.path, kept) if request.args.get("cursor") else None
-    after = address(request.path, {**kept, "cursor": found.next_cursor}) if found.next_cursor else None
+    kept = pairs_kept()
+    first = request.path + link(kept) if request.args.get("cursor") else None
+    after = request.path + link([*kept, ("cursor", found.next_cursor)]) if found.next_cursor else None
     return Page(first, after, found.n_rows)
 
 
@@ -198,13 +206,13 @@ def contact_cell(contact: ContactSeen | None) -> Cell:
     """A contact by name, leading to its page."""
     if contact is None:
         return Cell(None, "")
-    text = contact.name or contact.email or contact.contact_id[:8]
+    text = person_word(contact.contact_id, contact.name, contact.email)
     return Cell(text, text, url_for("pages.contact", contact_id=contact.contact_id))
 
 
 def deal_cells(row: DealBehind | EntryBehind) -> dict[str, Cell]:
     """A deal by name, leading to why it is credited so."""
-    text = row.name or row.reference
+    text = deal_word(row.reference, row.name)
     kept = credited_alike() | (
         {"of": "created"} if isinstance(row, DealBehind) and row.kind == ConversionKind.DEAL_CREATED.value else {}
     )

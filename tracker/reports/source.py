@@ -17,7 +17,7 @@ from tracker.attribution.touches import Ints
 from tracker.clock import local_day
 from tracker.db.store import Tx
 from tracker.errors import Invalid
-from tracker.reports.catalogue import METRIC
+from tracker.reports.catalogue import DIMENSION, METRIC
 from tracker.reports.columns import KINDS, day_text
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.exchange import Exchange
@@ -26,6 +26,7 @@ from tracker.reports.keeping import engine_of
 from tracker.reports.query import Query, period_before
 from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope, VisitCounts
 from tracker.reports.table import (
+    DIMENSIONS,
     FIGURE_OF_KIND,
     UNATTRIBUTED,
     Before,
@@ -296,7 +297,8 @@ def meta_of(
     if query.where:
         notes.append(Note("filtered"))
     if unknown := unknown_to_costs(query.where):
-        notes.append(Note("costs_unknown", (("dimensions", ", ".join(unknown)),)))
+        labels = ", ".join(DIMENSION[name].label for name in unknown)
+        notes.append(Note("costs_unknown", ((DIMENSIONS, labels),)))
     if query.terms.direct is DirectPolicy.LAST_RESORT:
         notes.append(Note("direct_last_resort"))
     notes += model_notes(query)

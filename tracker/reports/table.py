@@ -30,6 +30,7 @@ Number = int | float | str | None
 # What spreadsheets begin a formula with, full-width forms (which Japanese ones accept) and white space before it too.
 FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 BOM = "\ufeff"
+DIMENSIONS = "dimensions"
 # Characters of the terminal: what a label takes before it is folded, and more than any table takes.
 LABEL_WIDTH, WIDEST = 48, 10_000
 
@@ -160,14 +161,20 @@ class Before:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something the reader must know. `code` is a key of catalogue.NOTES; `values` fill its text."""
+    """Something the reader must know. `code` is a key of catalogue.NOTES; `values` fill its text.
+
+    Of `values`, what is named DIMENSIONS are labels of dimensions, translated with the text.
+    """
 
     code: str
     values: tuple[tuple[str, str], ...] = ()
 
     def text(self, translate: Callable[[str], str] = str) -> str:
         """The note as a sentence."""
-        return translate(NOTES[self.code]) % dict(self.values)
+        values = dict(self.values)
+        if DIMENSIONS in values:
+            values[DIMENSIONS] = ", ".join(map(translate, values[DIMENSIONS].split(", ")))
+        return translate(NOTES[self.code]) % values
 
 
 @dataclass(frozen=True, slots=True)
