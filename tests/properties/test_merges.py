@@ -21,6 +21,7 @@ from tracker.identity.merge import Decision
 from tracker.identity.stitch import find_contact
 from tracker.ids import derive
 from tracker.rebuild import rebuild
+from tracker.vocabulary import Stage
 
 WHO = ("hana@kyoto.example", "ken@osaka.example", "mari@gmail.com")
 CRM_IDS = ("C-1", "C-2")
@@ -36,6 +37,7 @@ word = st.tuples(
         st.fixed_dictionaries({"crm_id": st.sampled_from(CRM_IDS)}),
         st.fixed_dictionaries({"email": who, "crm_id": st.sampled_from(CRM_IDS)}),
     ),
+    st.sampled_from([None, None, Stage.LEAD, Stage.MQL, Stage.CUSTOMER]),
 )
 named_deal = st.tuples(
     st.just("deal"),
@@ -96,16 +98,17 @@ def happen(world: World, one: tuple[Any, ...], hits: dict[int, dict[str, Any]], 
     elif kind in ("merge", "split"):
         decide(world, kind, one, n)
     elif kind == "word":
-        say(world, {**one[3], "name": f"name {n}", "properties": {f"p{n % 3}": n}}, at, n)
+        say(world, {**one[3], "name": f"name {n}", "properties": {f"p{n % 3}": n}}, one[4], at, n)
     else:
         world.send(one[1], [hits[id(one)]])
 
 
-def say(world: World, fields: dict[str, Any], at: Any, n: int) -> None:
+def say(world: World, fields: dict[str, Any], stage: Stage | None, at: Any, n: int) -> None:
     """A CRM tells of a person."""
     try:
         with begin(world.store) as tx:
-            flow.contact_said(tx, site_by_id(tx, world.site.site_id), fields, at, START + timedelta(days=1, minutes=n))
+            site, now = site_by_id(tx, world.site.site_id), START + timedelta(days=1, minutes=n)
+            flow.contact_said(tx, site, fields, at, now, stage)
     except Conflict:
         pass
 
@@ -186,7 +189,7 @@ def test_hits_may_come_before_or_after_a_merge(
         said = [one for one in told if id(one) not in hits]
         for world in both:
             for n, email in enumerate(WHO):
-                say(world, {"email": email}, START, -9 + n)
+                say(world, {"email": email}, None, START, -9 + n)
         mixed = [one for one in told if id(one) in hits]
         random.shuffle(mixed)
         places = sorted(random.randrange(len(mixed) + 1) for _ in said)
