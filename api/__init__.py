@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from apiflask import APIFlask
+from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import Engine
 
@@ -16,6 +17,7 @@ from api.context import Context
 from api.door import Door
 from api.proxies import BehindProxies
 from tracker import __version__, clock
+from tracker.access.users import STRONG
 from tracker.config import Settings
 from tracker.db.store import connect
 from tracker.db.upgrade import ensure
@@ -34,11 +36,13 @@ def create_app(
     *,
     engine: Engine | None = None,
     now: Callable[[], datetime] = clock.now,
+    hasher: PasswordHasher = STRONG,
 ) -> Flask:
     """The web application of one installation.
 
     engine  an open store; opened from the settings (and made, if it is empty) when not given
     now     the clock
+    hasher  what hashes passwords
     """
     if engine is None:
         engine = connect(settings.database_url, synchronous=settings.sqlite_synchronous)
@@ -54,7 +58,7 @@ def create_app(
         static_url_path="/static",
     )
     door = Door(engine, settings, now)
-    app.extensions["minamoto"] = Context(engine, settings, now, door)
+    app.extensions["minamoto"] = Context(engine, settings, now, door, hasher)
     app.config.update(
         SECRET_KEY=secret_key(settings),
         SESSION_COOKIE_NAME="minamoto",

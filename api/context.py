@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from argon2 import PasswordHasher
 from flask import current_app
 from sqlalchemy import Engine
 
@@ -15,14 +16,16 @@ from tracker.config import Settings
 class Context:
     """One application's surroundings.
 
-    now   gives the present instant
-    door  where the beacons come in
+    now     gives the present instant
+    door    where the beacons come in
+    hasher  what hashes passwords
     """
 
     engine: Engine
     settings: Settings
     now: Callable[[], datetime]
     door: Door
+    hasher: PasswordHasher
 
 
 def here() -> Context:

@@ -5,12 +5,11 @@ from functools import lru_cache
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 from werkzeug.test import TestResponse
 
-from tests.world import PASSWORD, START, World
+from tests.world import CHEAP, PASSWORD, START, World
 from tracker.db.schema import users
 from tracker.db.store import begin
 from tracker.vocabulary import Role
@@ -22,7 +21,7 @@ SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
 @lru_cache(maxsize=8)
 def cheap_hash(password: str) -> str:
     """A hash that is checked in no time."""
-    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
+    return CHEAP.hash(password)
 
 
 def add_cheap_user(

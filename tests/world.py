@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import Engine
@@ -23,6 +24,8 @@ from tracker.db.store import begin
 from tracker.ids import uuid7
 from tracker.vocabulary import Role
 
+# As cheap as argon2id can be: who tests pages has no secret to keep.
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 START = datetime(2026, 4, 1, 3, 0, tzinfo=UTC)
 AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
 PASSWORD = "correct horse battery"
@@ -88,7 +91,7 @@ class World:
             self.token = add_token(tx, "crm", site_id=self.acme.site_id, now=START)
             self.carols_token = add_token(tx, "carol", site_id=self.other.site_id, now=START)
             self.master_token = add_token(tx, "all sites", site_id=None, now=START)
-        self.app: Flask = create_app(self.settings, engine=self.store, now=self.clock)
+        self.app: Flask = create_app(self.settings, engine=self.store, now=self.clock, hasher=CHEAP)
 
     def program(self, token: str | None) -> Program:
         return Program(self.app.test_client(), token)

@@ -40,13 +40,13 @@ def change_password() -> ResponseReturnValue:
     if user is None:
         raise Denied("log in first")
     with reading(here().engine) as tx:
-        known = check_password(tx, user.email, request.form.get("old", "")[:LONGEST_PASSWORD])
+        known = check_password(tx, user.email, request.form.get("old", "")[:LONGEST_PASSWORD], here().hasher)
     if known is None:
         return own_form(old=gettext("This is not your password.")), 422
     new = request.form.get("new", "")
     try:
         with begin(here().engine) as tx:
-            changed = set_password(tx, user.user_id, new)
+            changed = set_password(tx, user.user_id, new, here().hasher)
             audit.note(tx, None, actor(), Audited.PASSWORD, user.email, now=here().now())
     except Invalid:
         return own_form(new=too_short()), 422
@@ -71,7 +71,8 @@ def set_new_password() -> ResponseReturnValue:
     try:
         with begin(here().engine) as tx:
             link = find_link(tx, secret, now=now)
-            if use_link(tx, secret, request.form.get("new", ""), now=now) and link is not None:
+            new = request.form.get("new", "")
+            if use_link(tx, secret, new, now=now, hasher=here().hasher) and link is not None:
                 audit.note(tx, None, f"user {link.email}", Audited.PASSWORD, link.email, now=now)
     except Invalid:
         return link_form(secret, too_short(), 422)

@@ -58,7 +58,7 @@ def log_in() -> ResponseReturnValue:
     """Check a password and open a session."""
     email, wanted = request.form.get("email", "")[:320], request.form.get("next", "")[:2_000]
     with reading(here().engine) as tx:
-        user = check_password(tx, email, request.form.get("password", "")[:1_000])
+        user = check_password(tx, email, request.form.get("password", "")[:1_000], here().hasher)
     if user is None:
         return form(email, wanted, gettext("E-mail or password is not right.")), 401
     open_session(user, chosen())

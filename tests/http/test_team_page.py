@@ -7,7 +7,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.people import SQLITE_ONLY, add_cheap_user, browser_of, send
-from tests.world import PASSWORD, START, World
+from tests.world import CHEAP, PASSWORD, START, World
 from tracker.access.audit import note
 from tracker.access.roles import members_of, set_role
 from tracker.access.users import check_password
@@ -54,7 +54,7 @@ def set_by(link: str, world: World, new: str = "a password of their own") -> str
 
 def has_password(world: World, email: str, password: str) -> bool:
     with reading(world.store) as tx:
-        return check_password(tx, email, password) is not None
+        return check_password(tx, email, password, CHEAP) is not None
 
 
 def test_who_is_let_in_sets_a_password_once_and_sees_the_site(world: World) -> None:

@@ -43,20 +43,25 @@ class PasswordLink:
     replaces: bool
 
 
-@lru_cache(maxsize=1)
-def hasher() -> PasswordHasher:
-    """Argon2id with the library's parameters (RFC 9106, low memory)."""
-    return PasswordHasher()
+# Argon2id with the library's parameters (RFC 9106, low memory): what hashes passwords unless a caller brings its own.
+STRONG = PasswordHasher()
 
 
-@lru_cache(maxsize=1)
-def nobody_hash() -> str:
+@lru_cache(maxsize=4)
+def nobody_hash(hasher: PasswordHasher) -> str:
     """A hash that no password has, checked for unknown users so that they take as long as known ones."""
-    return hasher().hash("\x00 nobody")
+    return hasher.hash("\x00 nobody")
 
 
 def add_user(
-    tx: Tx, email: str, password: str | None, *, now: datetime, role: Role | None = Role.OWNER, language: str = "en"
+    tx: Tx,
+    email: str,
+    password: str | None,
+    *,
+    now: datetime,
+    role: Role | None = Role.OWNER,
+    language: str = "en",
+    hasher: PasswordHasher = STRONG,
 ) -> User:
     """A new user; raises Invalid (no address, short password) or Conflict (known).
 
@@ -72,7 +77,7 @@ def add_user(
         raise Conflict(f"there is a user {address}", field="email")
     row = {
         "email": address,
-        "password_hash": "" if password is None else hasher().hash(password),
+        "password_hash": "" if password is None else hasher.hash(password),
         "role": None if role is None else role.value,
         "language": language,
         "created_at": now,
@@ -126,22 +131,22 @@ def select_user() -> Select[tuple[int, str, str | None, str, int]]:
     return select(users.c.user_id, users.c.email, users.c.role, users.c.language, users.c.session_no)
 
 
-def check_password(tx: Tx, email: str, password: str) -> User | None:
+def check_password(tx: Tx, email: str, password: str, hasher: PasswordHasher = STRONG) -> User | None:
     """The user whose password this is, or None; takes as long for unknown users as for known ones."""
     row = tx.execute(
         select(users.c.user_id, users.c.password_hash).where(users.c.email == email.strip().lower())
     ).one_or_none()
     try:
-        hasher().verify((row.password_hash if row else "") or nobody_hash(), password)
+        hasher.verify((row.password_hash if row else "") or nobody_hash(hasher), password)
     except (VerificationError, InvalidHashError):
         return None
     return find_user(tx, row.user_id) if row and row.password_hash else None
 
 
-def set_password(tx: Tx, user_id: int, password: str) -> User:
+def set_password(tx: Tx, user_id: int, password: str, hasher: PasswordHasher = STRONG) -> User:
     """Give a user a password: log-ins under the old one end, and so do their links; raises Invalid."""
     check_length(password)
-    changes = {"password_hash": hasher().hash(password), "session_no": users.c.session_no + 1}
+    changes = {"password_hash": hasher.hash(password), "session_no": users.c.session_no + 1}
     tx.execute(update(users).where(users.c.user_id == user_id).values(**changes))
     tx.execute(delete(password_links).where(password_links.c.user_id == user_id))
     found = find_user(tx, user_id)
@@ -178,7 +183,7 @@ def find_link(tx: Tx, secret: str, *, now: datetime) -> PasswordLink | None:
     return None if row is None else PasswordLink(*row)
 
 
-def use_link(tx: Tx, secret: str, password: str, *, now: datetime) -> bool:
+def use_link(tx: Tx, secret: str, password: str, *, now: datetime, hasher: PasswordHasher = STRONG) -> bool:
     """Set the password of a link's user, and end all their links; whether it was set. Raises Invalid or NotFound.
 
     Who has a password keeps it, unless the link replaces it. That takes as long: whoever made the link for an address
@@ -190,10 +195,10 @@ def use_link(tx: Tx, secret: str, password: str, *, now: datetime) -> bool:
     check_length(password)
     known = tx.execute(select(users.c.password_hash).where(users.c.user_id == found.user_id)).scalar_one()
     if known and not found.replaces:
-        hasher().hash(password)
+        hasher.hash(password)
         tx.execute(delete(password_links).where(password_links.c.user_id == found.user_id))
         return False
-    set_password(tx, found.user_id, password)
+    set_password(tx, found.user_id, password, hasher)
     return True
 
 

@@ -19,7 +19,7 @@ from tracker import flow
 from tracker.access.sites import Site, add_site, find_site
 from tracker.access.tokens import add_token, find_token, revoke_token
 from tracker.access.tracking import Tracking
-from tracker.access.users import add_user, check_password, hasher
+from tracker.access.users import STRONG, add_user, check_password
 from tracker.collect.accept import SiteFacts, accept
 from tracker.collect.journal import append
 from tracker.collect.payload import Hit
@@ -201,7 +201,7 @@ def log_in(engine: Engine, folder: Path, now: datetime) -> str:
         if check_password(tx, USER, password) is not None:
             return password
         if tx.execute(select(users.c.user_id).where(users.c.email == USER)).first():
-            hashed = hasher().hash(password)
+            hashed = STRONG.hash(password)
             tx.execute(update(users).where(users.c.email == USER).values(password_hash=hashed))
         else:
             add_user(tx, USER, password, now=now)
