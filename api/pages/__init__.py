@@ -5,9 +5,10 @@ from flask import Flask
 from api.pages.audit_log import audit_file, audit_log
 from api.pages.calls import calls, save_number, save_terms, take_number
 from api.pages.calls_file import calls_file
+from api.pages.companies import companies, companies_file, company
 from api.pages.compare import compare_file, compare_page
 from api.pages.contact import contact
-from api.pages.contacts import contacts
+from api.pages.contacts import contacts, contacts_file
 from api.pages.costs import change_cost, cost, cost_new, costs, remove_cost, save_cost
 from api.pages.costs_import import (
     costs_draft,
@@ -27,6 +28,7 @@ from api.pages.install import check_heard, check_site, install, save_tracking
 from api.pages.overview import overview, overview_file
 from api.pages.password import change_password, new_password, password, set_new_password
 from api.pages.pathways import pathways, pathways_file, pathways_rows
+from api.pages.person import merge_contact, merge_page, move_contact, split_contact
 from api.pages.policy import policy, save_settings, try_settings
 from api.pages.routes import routes
 from api.pages.session import log_in, login, logout
@@ -62,7 +64,15 @@ VIEWS = (
     try_settings,
     save_settings,
     contacts,
+    contacts_file,
     contact,
+    move_contact,
+    merge_page,
+    merge_contact,
+    split_contact,
+    companies,
+    companies_file,
+    company,
     deal,
     conversion,
     touch,

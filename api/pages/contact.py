@@ -13,18 +13,22 @@ from api.context import here
 from api.languages import chosen
 from api.pages.contacts import offset_asked, page_of
 from api.pages.frame import Note
+from api.pages.masked import address_seen, deal_word, person_word, told
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, money
-from api.trust import Audience, audience, site_seen
+from api.trust import Audience, audience, sees_people, site_seen
 from tracker.access.sites import Site
 from tracker.clock import local_day
 from tracker.db.store import Tx, reading
 from tracker.errors import NotFound
+from tracker.identity.stitch import names_by
 from tracker.reports.catalogue import message
 from tracker.reports.journey import (
     DEAL,
     IDENTIFIED,
     NOTES,
+    STAGE,
+    DealStep,
     Fields,
     Journey,
     JourneyItem,
@@ -42,7 +46,8 @@ from tracker.reports.records import (
     list_deals,
     read_contact,
 )
-from tracker.vocabulary import DealStatus, EntryKind, IdentificationKind, IdentifierKind
+from tracker.reports.stages import StageStep
+from tracker.vocabulary import DealStatus, EntryKind, IdentificationKind, IdentifierKind, Stage, StageCause
 
 PAGE_STEPS = 100
 MOST_DEALS = 100
@@ -73,11 +78,14 @@ class ShownIdentifier:
 
 @dataclass(frozen=True, slots=True)
 class ShownContact:
+    contact_id: str
     title: str
     title_evidence: str | None
     company: str | None
     company_evidence: str | None
+    company_href: str | None
     stage: str | None
+    stage_at: datetime | None
     identifiers: tuple[ShownIdentifier, ...]
     since: datetime
     first: ShownTouch | None
@@ -114,6 +122,16 @@ class ShownDeal:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownMerged:
+    """Somebody who is merged into the contact, by whose decision."""
+
+    contact_id: str
+    names: tuple[str, ...]
+    by: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Event:
     kind: str
     at: datetime
@@ -136,6 +154,16 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownStage:
+    """A change of a person's stage; by: who or which deal, '' where the cause says it."""
+
+    before: str | None
+    stage: str
+    cause: str
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     kind: str
     at: datetime
@@ -150,6 +178,7 @@ class Step:
     text: str = ""
     traced: str = ""
     href: str | None = None
+    stage: ShownStage | None = None
 
 
 @routes.get("/contacts/<contact_id>")
@@ -168,6 +197,7 @@ def contact(contact_id: str) -> ResponseReturnValue:
         fields = attribution_fields(tx, site, contact_id)
         way = journey(tx, site, contact_id)
         deals = deals_shown(tx, site, contact_id)
+        merged = merged_shown(tx, who) if sees_people() else []
     steps = steps_of(way, fields, site)
     return render_template(
         "contact.html",
@@ -177,7 +207,23 @@ def contact(contact_id: str) -> ResponseReturnValue:
         notes=[Note(gettext(NOTES[code], day=day_shown(fields.kept_since))) for code in fields.notes],
         page=page_of(offset, PAGE_STEPS, len(steps)),
         back_href=url_for("pages.contacts"),
+        stages=[stage.value for stage in Stage],
+        merged=merged,
     )
+
+
+def merged_shown(tx: Tx, who: Contact) -> list[ShownMerged]:
+    """Who is merged into a contact, by their own names."""
+    names = names_by(tx, [who.contact_id]).get(who.contact_id, {}) if who.merged else {}
+    return [
+        ShownMerged(
+            contact_id=one.contact_id,
+            names=tuple(value for (_, value), own_id in names.items() if own_id == one.contact_id),
+            by=one.decided_by,
+            at=one.decided_at,
+        )
+        for one in who.merged
+    ]
 
 
 def day_shown(day: str | None) -> str:
@@ -194,14 +240,18 @@ def contact_shown(
         named.append(ShownIdentifier(IdentifierKind.CRM_ID.value, who.crm_id, "crm"))
     if who.phone:
         named.append(ShownIdentifier("phone", who.phone, evidence["phone"].value))
+    is_seen = sees_people()
     booked = [deal for deal in deals if deal.ledger]
     return ShownContact(
-        title=who.name or who.email or who.crm_id or contact_word(who),
-        title_evidence=evidence["name"].value if who.name else None,
+        contact_id=who.contact_id,
+        title=person_word(who.contact_id, who.name, who.email, who.crm_id),
+        title_evidence=evidence["name"].value if who.name and is_seen else None,
         company=who.company_name or who.company_domain,
         company_evidence=evidence["company_name"].value if who.company_name else None,
-        stage=None,
-        identifiers=tuple(named),
+        company_href=url_for("pages.company", domain=who.company_domain) if who.company_domain else None,
+        stage=who.stage.value if who.stage else None,
+        stage_at=who.stage_at,
+        identifiers=tuple(named) if is_seen else (),
         since=fields.lead_at,
         first=touch_shown(fields.first),
         lead=touch_shown(fields.lead),
@@ -211,13 +261,8 @@ def contact_shown(
         days_to_lead=fields.days_to_convert,
         n_deals=len(deals),
         revenue=Cell(len(booked), revenue_of(booked)) if booked else None,
-        click_ids=fields.click_ids,
+        click_ids=fields.click_ids if is_seen else (),
     )
-
-
-def contact_word(who: Contact) -> str:
-    """What to call somebody without any name."""
-    return who.contact_id[:8]
 
 
 def revenue_of(deals: Iterable[ShownDeal]) -> str:
@@ -246,7 +291,7 @@ def deal_shown(deal: DealRecord, told: Iterable[object], site: Site, contact_id:
     return ShownDeal(
         href=url_for("pages.deal", reference=deal.reference),
         reference=deal.reference,
-        name=deal.name,
+        name=deal_word(deal.reference, deal.name),
         status=deal.status.value,
         crm_stage=deal.stage,
         pipeline=deal.pipeline,
@@ -277,7 +322,7 @@ def touch_shown(touch: Touch | None) -> ShownTouch | None:
         term=touch.term,
         content=touch.content,
         landing_page=touch.landing_page,
-        referrer=touch.referrer or "",
+        referrer=address_seen(touch.referrer),
         at=touch.occurred_at,
     )
 
@@ -321,9 +366,12 @@ def is_told_twice(item: JourneyItem, way: Journey) -> bool:
 def step_of(item: JourneyItem, gap: int, visit: Visit | None, inside: Sequence[JourneyItem], fields: Fields) -> Step:
     """One step of the journey."""
     if item.kind == DEAL and item.deal is not None:
-        return Step("deal", item.at, gap, deal=change_of(item))
+        return Step("deal", item.at, gap, deal=change_of(item.deal))
     if item.kind == IDENTIFIED:
-        return Step("identified", item.at, gap, text=f"{item.detail} – {gettext(NAMED_BY_CRM)}")
+        words = filter(None, (told(item.detail), gettext(NAMED_BY_CRM)))
+        return Step("identified", item.at, gap, text=" – ".join(words))
+    if item.kind == STAGE and item.stage is not None:
+        return stage_step(item.at, gap, item.stage)
     touch = item.touch
     roles = tuple(
         role
@@ -340,10 +388,19 @@ def step_of(item: JourneyItem, gap: int, visit: Visit | None, inside: Sequence[J
         country=touch.country if touch and len(touch.country) == 2 else "",
         duration_s=int((visit.ended_at - visit.started_at).total_seconds()) if visit else 0,
         events=tuple(event_of(one) for one in inside),
-        text=item.title,
+        text=told(item.title) if item.kind == "call" else item.title,
         traced=dict(item.props).get("traced", "") if item.kind == "call" else "",
         href=url_for("pages.touch", touchpoint_id=touch.touchpoint_id) if touch else None,
     )
+
+
+def stage_step(at: datetime, gap: int, step: StageStep) -> Step:
+    """A change of the person's stage, and who or what made it."""
+    before = step.before.value if step.before else None
+    user = told(step.by.removeprefix("user "))
+    by = {StageCause.CRM: "", StageCause.DEAL: step.by, StageCause.USER: user}[step.cause]
+    shown = ShownStage(before, step.stage.value, step.cause.value, by)
+    return Step("stage", at, gap, text=step.stage.value, stage=shown)
 
 
 def event_of(item: JourneyItem) -> Event:
@@ -353,9 +410,9 @@ def event_of(item: JourneyItem) -> Event:
         item.kind,
         item.at,
         item.title,
-        path_of_url(item.url),
-        item.detail,
-        item.props,
+        path_of_url(address_seen(item.url)),
+        told(item.detail),
+        item.props if sees_people() else (),
         engaged_s=round(seen.engaged_ms / 1000) if seen else None,
         scroll=seen.scroll if seen else None,
     )
@@ -370,10 +427,8 @@ def path_of_url(url: str) -> str:
     return f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}" if parts.netloc else url
 
 
-def change_of(item: JourneyItem) -> Change:
+def change_of(deal: DealStep) -> Change:
     """What happened to a deal."""
-    deal = item.deal
-    assert deal is not None
     kind = deal.kind
     if kind == "status":
         kind = "lost" if deal.to_status is DealStatus.LOST else "reopened"
@@ -382,4 +437,4 @@ def change_of(item: JourneyItem) -> Change:
     amount = None if deal.amount_minor is None else money(deal.amount_minor, deal.currency)
     if deal.amount_minor is not None and deal.kind in BOOKED and deal.kind != EntryKind.WON:
         amount = signed(deal.amount_minor, deal.currency)
-    return Change(kind, deal.name, deal.reference, amount, deal.from_stage, deal.to_stage)
+    return Change(kind, deal_word(deal.reference, deal.name), deal.reference, amount, deal.from_stage, deal.to_stage)

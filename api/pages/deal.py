@@ -15,6 +15,7 @@ from api.languages import chosen
 from api.pages.contact import ShownTouch, signed, touch_shown
 from api.pages.contacts import offset_asked, page_of
 from api.pages.frame import Note, address
+from api.pages.masked import deal_word, person_word
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, money
 from api.trust import Audience, audience, site_seen
@@ -208,7 +209,9 @@ def head_of(found: Explanation) -> Head:
     here_ = url_for("pages.deal", reference=deal.reference) if deal else ""
     person = next(iter(found.people), None)
     return Head(
-        title=(deal.name or deal.reference) if deal else (who_of(person).name if person else found.conversion_id[:8]),
+        title=deal_word(deal.reference, deal.name)
+        if deal
+        else (who_of(person).name if person else found.conversion_id[:8]),
         kind=found.kind.value,
         at=found.converted_at,
         total=money(found.total_minor, found.currency) if found.currency and found.ledger else None,
@@ -253,7 +256,7 @@ def percent(share_micro: int) -> str:
 
 def who_of(one: PersonOn) -> Who:
     """A person by name, leading to their page."""
-    name = one.name or one.email or one.contact_id[:8]
+    name = person_word(one.contact_id, one.name, one.email)
     return Who(name, url_for("pages.contact", contact_id=one.contact_id), one.how, one.is_oldest)
 
 

@@ -1,21 +1,24 @@
 """One touch down to the raw hits: the rule that named it, its visit, and what the journal has of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from api.context import here
-from api.pages.contact import ShownTouch, contact_word, touch_shown
+from api.pages.contact import ShownTouch, touch_shown
 from api.pages.contacts import offset_asked, page_of
+from api.pages.masked import address_seen, person_word
 from api.pages.routes import routes
-from api.trust import Audience, audience, site_seen
+from api.trust import Audience, audience, sees_people, site_seen
 from tracker.db.store import reading
 from tracker.errors import NotFound
-from tracker.reports.touch import TouchRead, read_touch
+from tracker.reports.touch import OPEN_WORDS, RawHit, TouchRead, read_touch
 
 PAGE_HITS = 100
+# Of what a hit tells these are of no person.
+OF_NOBODY = ("form.id", "form.name", "form.provider", "chat.provider", *OPEN_WORDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,9 @@ def touch(touchpoint_id: str) -> ResponseReturnValue:
         "touch.html",
         touch=shown(found),
         facts=facts_of(found),
-        who=(who.name or who.email or contact_word(who)) if who else None,
+        who=person_word(who.contact_id, who.name, who.email) if who else None,
         who_href=url_for("pages.contact", contact_id=who.contact_id) if who else None,
-        hits=found.hits[offset : offset + PAGE_HITS],
+        hits=[hit_seen(one) for one in found.hits[offset : offset + PAGE_HITS]],
         page=page_of(offset, PAGE_HITS, len(found.hits)),
     )
 
@@ -69,6 +72,14 @@ def shown(found: TouchRead) -> ShownTouch:
     return one
 
 
+def hit_seen(one: RawHit) -> RawHit:
+    """A hit as the reader may see it: who may not see people sees what is of nobody."""
+    if sees_people():
+        return one
+    details = tuple((name, text if name in OF_NOBODY else None) for name, text in one.details)
+    return replace(one, url=address_seen(one.url), referrer=address_seen(one.referrer), details=details)
+
+
 def facts_of(found: TouchRead) -> Facts:
     """The other facts of the touch."""
     one, visit = found.touch, found.visit
@@ -76,9 +87,9 @@ def facts_of(found: TouchRead) -> Facts:
         kind=one.kind.value,
         rule=one.rule,
         rules_version=one.rules_version,
-        landing_url=one.landing_url,
-        referrer=one.referrer or "",
-        click_ids=one.click_ids,
+        landing_url=address_seen(one.landing_url),
+        referrer=address_seen(one.referrer),
+        click_ids=one.click_ids if sees_people() else (),
         device=one.device,
         browser=one.browser,
         os=one.os,

@@ -142,6 +142,11 @@ def plan_anew(tx: Tx) -> None:
         tx.exec_driver_sql("SET LOCAL enable_seqscan = off")
 
 
+def holds(on: On, column: ColumnElement[Any], text: str) -> ColumnElement[bool]:
+    """Whether a column holds a text, whatever its capitals; SQLite compares so by itself, for A to Z."""
+    return column.icontains(text, autoescape=True) if is_postgresql(on) else column.contains(text, autoescape=True)
+
+
 def is_postgresql(on: On) -> bool:
     """Whether a query is for PostgreSQL; the others are for SQLite."""
     return (on if isinstance(on, str) else on.dialect.name) == "postgresql"

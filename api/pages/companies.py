@@ -1,0 +1,241 @@
+"""The companies of a site's people and deals, and one company with all that its people did."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext
+
+from api.context import here
+from api.pages.contact import BOOKED, Change, change_of
+from api.pages.contacts import ContactRow, offset_asked, page_of, row_of
+from api.pages.files import FORMS, answer_file, files_of
+from api.pages.masked import person_word
+from api.pages.routes import routes
+from api.pages.shown import NOTHING, Cell, money
+from api.trust import Audience, actor, audience, sees_people, site_seen
+from tracker.access import audit
+from tracker.access.sites import Site
+from tracker.clock import local_day
+from tracker.db.store import begin, reading
+from tracker.errors import NotFound
+from tracker.reports.companies import Company, CompanyOrder, all_companies, company_order, list_companies
+from tracker.reports.company import MOST_DEALS, MOST_PEOPLE, CompanyDeal, CompanyStep, company_of
+from tracker.reports.people import Listed, ListedTouch
+from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
+from tracker.vocabulary import Audited, Role, Stage
+
+PAGE_ROWS = 50
+PAGE_STEPS = 100
+MOST_IN_FILE = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class CompanyRow:
+    """One company as the templates show it. stages: (stage, people)."""
+
+    href: str
+    domain: str
+    name: str
+    n_people: int
+    stages: tuple[tuple[str, int], ...]
+    n_deals: int
+    open_amount: Cell | None
+    revenue: Cell | None
+    first_at: datetime | None
+    last_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DealRow:
+    """A deal of the company."""
+
+    href: str
+    reference: str
+    name: str
+    stage: str
+    status: str
+    amount: str
+    created_at: datetime
+    closed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStep:
+    """A step of the time line; who and who_href: whose it is."""
+
+    kind: str
+    at: datetime
+    gap_days: int
+    who: str = ""
+    who_href: str = ""
+    href: str = ""
+    touch: ListedTouch | None = None
+    deal: Change | None = None
+
+
+@routes.get("/companies")
+@audience(Audience.PEOPLE)
+def companies() -> ResponseReturnValue:
+    """Companies, the latest touch first; ?q= searches, ?sort= orders."""
+    site = site_seen()
+    if site is None:
+        return render_template("no_site.html")
+    search, order, offset = request.args.get("q", "")[:200], company_order(request.args.get("sort", "")), offset_asked()
+    with reading(here().engine) as tx:
+        found = list_companies(tx, site, search, order, offset, PAGE_ROWS)
+    return render_template(
+        "companies.html",
+        q=search,
+        sort=order.value,
+        orders=[one.value for one in CompanyOrder],
+        companies=[row_of_company(one, site) for one in found.companies],
+        downloads=files_of("pages.companies_file") if sees_people() and found.n else None,
+        page=page_of(offset, PAGE_ROWS, found.n),
+    )
+
+
+def row_of_company(one: Company, site: Site) -> CompanyRow:
+    """A company in the reader's form."""
+    return CompanyRow(
+        href=url_for("pages.company", domain=one.domain),
+        domain=one.domain,
+        name=one.name or one.domain,
+        n_people=one.n_people,
+        stages=tuple((stage.value, n) for stage, n in one.stages),
+        n_deals=one.n_deals,
+        open_amount=amount_cell(one.open_minor, site, one.n_deals),
+        revenue=amount_cell(one.revenue_minor, site, one.n_deals),
+        first_at=one.first_at,
+        last_at=one.last_at,
+    )
+
+
+def amount_cell(minor: int, site: Site, n_deals: int) -> Cell | None:
+    """An amount in the site's currency; None without any deal."""
+    return Cell(minor, money(minor, site.currency)) if n_deals and site.currency else None
+
+
+@routes.get("/companies/<path:domain>")
+@audience(Audience.PEOPLE)
+def company(domain: str) -> ResponseReturnValue:
+    """One company: people, deals, and the time line of all of them."""
+    site = site_seen()
+    if site is None:
+        raise NotFound("no company")
+    offset = offset_asked()
+    with reading(here().engine) as tx:
+        found = company_of(tx, site, domain)
+    names = {one.contact_id: one for one in found.people}
+    steps = steps_of(found.steps, names, site)
+    return render_template(
+        "company.html",
+        company=row_of_company(found.company, site),
+        people=people_rows(found.people),
+        deals=[deal_row(one) for one in found.deals],
+        steps=steps[offset : offset + PAGE_STEPS],
+        most=(MOST_PEOPLE, MOST_DEALS),
+        page=page_of(offset, PAGE_STEPS, len(steps)),
+        back_href=url_for("pages.companies"),
+    )
+
+
+def people_rows(people: Sequence[Listed]) -> list[ContactRow]:
+    """The company's people, as the list of contacts shows them."""
+    return [row_of(one) for one in people]
+
+
+def deal_row(one: CompanyDeal) -> DealRow:
+    """A deal in the reader's form."""
+    return DealRow(
+        href=url_for("pages.deal", reference=one.reference),
+        reference=one.reference,
+        name=one.name or one.reference,
+        stage=one.stage or "",
+        status=one.status.value,
+        amount=money(one.amount_minor, one.currency) if one.currency else NOTHING,
+        created_at=one.created_at,
+        closed_at=one.closed_at,
+    )
+
+
+def steps_of(steps: Sequence[CompanyStep], people: dict[str, Listed], site: Site) -> list[ShownStep]:
+    """The time line, with the days between its steps; a win that is booked is not told twice."""
+    booked = {(step.deal.reference, step.at) for step in steps if step.deal and step.deal.kind in BOOKED}
+    found: list[ShownStep] = []
+    before: date | None = None
+    for step in steps:
+        if step.deal and step.deal.kind == "status" and (step.deal.reference, step.at) in booked:
+            continue
+        day = date.fromisoformat(local_day(step.at, site.timezone))
+        gap, before = (max(0, (day - before).days) if before else 0), day
+        person = people.get(step.contact_id or "")
+        found.append(
+            ShownStep(
+                kind=step.kind,
+                at=step.at,
+                gap_days=gap,
+                who=person_word(person.contact_id, person.name, person.email) if person else "",
+                who_href=url_for("pages.contact", contact_id=person.contact_id) if person else "",
+                href=href_of(step),
+                touch=step.touch,
+                deal=change_of(step.deal) if step.deal else None,
+            )
+        )
+    return found
+
+
+def href_of(step: CompanyStep) -> str:
+    """Where a step leads: a touch to its hits, a deal to why it is credited so."""
+    if step.touch is not None:
+        return url_for("pages.touch", touchpoint_id=step.key)
+    return url_for("pages.deal", reference=step.deal.reference) if step.deal else ""
+
+
+# --- as a file ------------------------------------------------------------------------------------------------------
+
+
+@routes.get("/companies.<form>")
+@audience(Audience.PEOPLE, least=Role.ANALYST)
+def companies_file(form: str) -> ResponseReturnValue:
+    """The same companies as a file: csv, xlsx or json; of very many the first in their order."""
+    site = site_seen()
+    if site is None or form not in FORMS:
+        raise NotFound("no such file", field="form")
+    search, order, now = request.args.get("q", "")[:200], company_order(request.args.get("sort", "")), here().now()
+    with reading(here().engine) as tx:
+        rows = [list(cells_of(one)) for one in all_companies(tx, site, search, order, MOST_IN_FILE)]
+    sheet = Sheet(gettext("Companies"), columns_of(site), rows)
+    answer = answer_file(form, ["companies", local_day(now, site.timezone)], lambda: [sheet])
+    with begin(here().engine) as tx:
+        details = {"form": form, "rows": len(rows), "asked": {"q": search} if search else {}}
+        audit.note(tx, site.site_id, actor(), Audited.EXPORT, "companies", now=now, details=details)
+    return answer
+
+
+def columns_of(site: Site) -> list[SheetColumn]:
+    """The columns of the file."""
+    amount = site.currency or ""
+    return [
+        SheetColumn(gettext("Company"), key="name"),
+        SheetColumn(gettext("Company’s domain"), key="domain"),
+        SheetColumn(gettext("People"), CellKind.COUNT, "people"),
+        *(SheetColumn(f"{gettext('Stage')}: {stage.value}", CellKind.COUNT, stage.value) for stage in Stage),
+        SheetColumn(gettext("Deals"), CellKind.COUNT, "deals"),
+        SheetColumn(gettext("Open amount"), CellKind.MONEY, "open", currency=amount),
+        SheetColumn(gettext("Revenue"), CellKind.MONEY, "revenue", currency=amount),
+        SheetColumn(gettext("First touch"), CellKind.INSTANT, "first_at"),
+        SheetColumn(gettext("Latest touch"), CellKind.INSTANT, "last_at"),
+    ]
+
+
+def cells_of(one: Company) -> Iterator[CellValue]:
+    """One company's cells."""
+    stages = dict(one.stages)
+    yield from (one.name, one.domain, one.n_people)
+    yield from (stages.get(stage, 0) for stage in Stage)
+    yield one.n_deals
+    yield from (one.open_minor, one.revenue_minor) if one.n_deals else (None, None)
+    yield from (one.first_at, one.last_at)
