@@ -241,6 +241,41 @@ def filters_told(word: str, told: tuple[str, ...]) -> dict[str, str | list[str]]
     return found
 
 
+@report.command("opportunities")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@click.option("--as-of", help="The day at whose end deals are looked at, YYYY-MM-DD, in the site's zone; else today.")
+@click.option("--from", "from_day", help="First day of what moved, was won and lost; else 30 days up to that day.")
+@click.option("--to", "to_day", help="Its last day.")
+@click.option("--pipeline", help="The pipeline as deals name it, or (not set); else that with the most deals.")
+@click.option("--by", default="channel", show_default=True, help=f"One of {', '.join(Dimension)}.")
+@click.option("--model", default=Model.LAST_NON_DIRECT.value, show_default=True, help="As of `report source`.")
+@click.option("--currency", help="Of the amounts; else the site's.")
+@click.option("--direct", help="last_resort or counts; else as settled.")
+@click.option("--lookback-days", help="Only touches at most this many days before the deal was created.")
+@click.option("--scope", help="Whose touches count for a deal; else as settled.")
+@click.option("--policy", help="As of this version of the site's attribution policy; else the one in force.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@example("minamoto report opportunities --site KEY --as-of 2026-04-30 --by campaign --format json")
+def report_opportunities(form: str, key: str, **asked: str | None) -> None:
+    """Open deals by stage and source as of a day, what moved, was won and lost. JSON: {"stages": [...], ...}."""
+    from tracker.reports.opportunity_facts import ask_opportunities, opportunity_report
+    from tracker.reports.opportunity_shown import cells_sheet, to_json, to_text
+    from tracker.reports.sheet import to_csv
+
+    names = {"from_day": "from", "to_day": "to"}
+    args = {names.get(name, name): value for name, value in asked.items() if value is not None}
+    with reading(store()) as tx:
+        own, now = sites.find_site(tx, key), clock.now()
+        question = ask_opportunities(tx, args, own, clock.local_day(now, own.timezone))
+        found = opportunity_report(tx, question, now)
+    if form == "json":
+        click.echo(json.dumps(to_json(found), ensure_ascii=False, indent=2))
+    elif form == "csv":
+        click.echo(to_csv(cells_sheet(found, keyed=True)), nl=False)
+    else:
+        click.echo(to_text(found), nl=False)
+
+
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--site", "key", help="Without files: key of the site whose history is credited under two policies.")

@@ -25,6 +25,9 @@ from api.pages.digests import digests, save_digests, send_digest
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
 from api.pages.install import check_heard, check_site, install, save_tracking
+from api.pages.opportunities import opportunities, opportunities_file
+from api.pages.opportunities_rows import opportunities_rows
+from api.pages.opportunity_stages import opportunity_stages, save_opportunity_stages
 from api.pages.overview import overview, overview_file
 from api.pages.password import change_password, new_password, password, set_new_password
 from api.pages.pathways import pathways, pathways_file, pathways_rows
@@ -55,6 +58,11 @@ VIEWS = (
     source,
     source_file,
     source_rows,
+    opportunities,
+    opportunities_file,
+    opportunities_rows,
+    opportunity_stages,
+    save_opportunity_stages,
     pathways,
     pathways_file,
     pathways_rows,

@@ -138,6 +138,8 @@ TABS = {
     "touch": "source",
     "opportunities": "opportunities",
     "opportunities_rows": "opportunities",
+    "opportunity_stages": "opportunities",
+    "save_opportunity_stages": "opportunities",
     "pathways": "paths",
     "pathways_rows": "paths",
     "contacts": "contacts",

@@ -4,17 +4,23 @@ Whoever may not see people gets it by `without_people`: no names of deals, which
 loss that few deals share.
 """
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
 
 from tracker.clock import format_instant
 from tracker.deals.probability import percent_text
 from tracker.money import plain
 from tracker.reports.catalogue import DIMENSION, Metric, Unit, message
 from tracker.reports.opportunity import Figures, Reason, Report, StageLine, shown_pipeline
-from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
-from tracker.reports.table import Number, to_number
+from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn, csv_cell
+from tracker.reports.table import Number, printable, to_number
 
 FIGURES = {
     metric.key: metric
@@ -80,7 +86,7 @@ FIGURES = {
         Metric(
             "conversion",
             Unit.RATIO,
-            message("Conversion"),
+            message("Stage conversion"),
             message(
                 "The share of the deals that entered the stage in the period and came further. A stage that was "
                 "skipped counts as passed. Empty where none entered."
@@ -405,3 +411,38 @@ def about_of(report: Report, translate: Translate) -> list[tuple[str, str]]:
     lines += [("", note.text(translate)) for note in report.notes]
     keys = dict.fromkeys((*IN_CELL, *OVER_ALL))
     return [*lines, *((translate(FIGURES[key].label), translate(FIGURES[key].definition)) for key in keys)]
+
+
+# --- for the terminal -------------------------------------------------------------------------------------------------
+
+
+def to_text(report: Report, width: int = 200) -> str:
+    """For the terminal: the tables that have rows, and the rule they carry."""
+    console = Console(file=io.StringIO(), width=width, color_system=None, force_terminal=False, legacy_windows=False)
+    query = report.asked.query
+    with console.capture() as capture:
+        for sheet in sheets_of(report):
+            if sheet.rows:
+                console.print(grid_of(sheet))
+        console.print(
+            Text(
+                f"as of {report.asked.as_of}, {query.from_day} to {query.to_day} ({query.timezone}), pipeline "
+                f"{printable(shown_pipeline(report.pipeline))}, model {query.model.value}, "
+                f"currency {query.currency or '–'}, policy {query.policy_version}"
+            )
+        )
+        for note in report.notes:
+            console.print(Text(f"- {note.text()}"))
+    return capture.get().strip("\n") + "\n"
+
+
+def grid_of(sheet: Sheet) -> Grid:
+    """A table for the terminal; its texts cannot steer it."""
+    grid = Grid(box=SIMPLE_HEAD, title=sheet.name, title_justify="left", title_style="", pad_edge=False)
+    for column in sheet.columns:
+        justify: Any = "left" if column.kind is CellKind.TEXT else "right"
+        grid.add_column(Text(column.label), justify=justify, overflow="fold")
+    for row in sheet.rows:
+        cells = [csv_cell(column, value, "UTC") for column, value in zip(sheet.columns, row, strict=True)]
+        grid.add_row(*(Text(printable(str(cell))) for cell in cells))
+    return grid
