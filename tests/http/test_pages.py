@@ -143,7 +143,7 @@ def test_a_hostile_utm_value_is_only_ever_text(client: FlaskClient, world: World
 def test_a_strange_address_is_answered_and_never_breaks(client: FlaskClient, query: str) -> None:
     log_in(client)
     assert client.get(f"/reports/source?{query}").status_code in (200, 422)
-    assert client.get(f"/contacts?{query}").status_code == 200
+    assert client.get(f"/contacts?{query}").status_code in (200, 422)
 
 
 def test_a_contact_of_nobody_is_not_found(client: FlaskClient) -> None:
