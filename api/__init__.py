@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from flask import Flask
 from sqlalchemy import Engine
 
-from api import errors, headers, health, languages, mail, pages, trust, v1, website
+from api import compiled, errors, headers, health, languages, mail, pages, trust, v1, website
 from api.context import Context
 from api.door import Door
 from api.proxies import BehindProxies
@@ -72,7 +72,7 @@ def create_app(
         VALIDATION_ERROR_STATUS_CODE=422,
     )
     app.wsgi_app = BehindProxies(app.wsgi_app, door.trusted)  # type: ignore[method-assign]
-    for room in (errors, headers, languages, trust, health, website, v1, mail, pages):
+    for room in (compiled, errors, headers, languages, trust, health, website, v1, mail, pages):
         room.register(app)
     if settings.demo:
         from api.demo import register as register_demo
