@@ -35,7 +35,7 @@ class PathArgs(Args):
 
     from_day: str | None = word("First day in the site's zone.", "2026-04-01", alias="from")
     to_day: str | None = word("Last day; today when not given.", "2026-04-30", alias="to")
-    kind: str | None = word("lead (when not given), deal_created or deal_won.", "deal_won")
+    kind: str | None = word("lead (when not given), mql, sql, deal_created, deal_won or customer.", "deal_won")
     by: str | None = word("What a step is: channel (when not given) or another dimension of the reports.", "campaign")
     basis: str | None = word(
         "Which date counts: activity (when not given), the conversion's own, or lead_cohort, the day its contact "
@@ -142,7 +142,7 @@ class WhichArgs(PathArgs):
 class PathConversion(Out):
     """A conversion with its path."""
 
-    kind: str = Field(description="lead, deal_created or deal_won.", examples=["deal_won"])
+    kind: str = Field(description="lead, mql, sql, deal_created, deal_won or customer.", examples=["deal_won"])
     at: At = Field(description="When it happened.")
     contact: str | None = Field(
         description="The contact's id; null for a deal.", examples=["5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f"]

@@ -50,6 +50,9 @@ def test_stages_are_counted_and_credited_like_leads(world: World, crm: Program) 
         "unattributed": (0, 1, 1),
         "total": (1, 1, 1),
     }
+    ways = crm.get(f"/reports/paths?{PERIOD}&kind=customer").json
+    assert ways is not None
+    assert [(one["steps"], one["conversions"]) for one in ways["paths"]] == [(["paid_search", "email"], 1)]
     crm.put("/deals/D-1", {"status": "lost"})
     assert figures(crm, "model=last") == {"email": (1, 1, 0), "total": (1, 1, 0)}
 

@@ -49,7 +49,14 @@ from tracker.reports.scans import Conversion, Engine, Entry
 from tracker.reports.source import scope_of
 from tracker.vocabulary import Basis, ConversionKind
 
-KINDS = (ConversionKind.LEAD, ConversionKind.DEAL_CREATED, ConversionKind.DEAL_WON)
+KINDS = (
+    ConversionKind.LEAD,
+    ConversionKind.MQL,
+    ConversionKind.SQL,
+    ConversionKind.DEAL_CREATED,
+    ConversionKind.DEAL_WON,
+    ConversionKind.CUSTOMER,
+)
 BASES = (Basis.ACTIVITY, Basis.LEAD_COHORT)
 OF_QUERY = ("from", "to", "by", "basis", "currency", "direct", "lookback_days", "scope")
 OWN = ("kind", "repeats", "sort", "limit", "values", "steps")
