@@ -23,7 +23,7 @@ from tracker.db.upgrade import head, upgrade
 from tracker.errors import Invalid
 from tracker.secret import secret_key
 from tracker.shell import example, store, writing
-from tracker.vocabulary import Basis, Dimension, Model, PathScope
+from tracker.vocabulary import AdPlatform, Basis, Dimension, Model, PathScope
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -170,6 +170,25 @@ def import_log(file: Path, key: str, form: str) -> None:
     with reading(engine) as tx:
         target = sites.find_site(tx, key)
     run(engine, settings(), target, file, form, clock.now(), Console(stderr=True), click.echo)
+
+
+@import_.command("costs")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--site", "key", required=True, help="Key of the site whose costs these are.")
+@click.option("--platform", type=click.Choice([one.value for one in AdPlatform]), help="Whose export it is.")
+@click.option("--source", help="Source of rows that name none; else the platform's.")
+@click.option("--medium", help="Medium of rows that name none.")
+@click.option("--currency", help="Currency of rows that name none; else the site's.")
+@click.option("--dates", type=click.Choice(["dmy", "mdy"]), help="What comes first in 01/04/2026; else as it tells.")
+@click.option("--numbers", type=click.Choice(["point", "comma"]), help="What stands before decimals; else as it tells.")
+@example("minamoto import costs google-april.csv --site KEY")
+def import_costs(file: Path, key: str, **said: str | None) -> None:
+    """Take in an advertising platform's export: all of its rows, or none. The same day and campaign is replaced."""
+    from tracker.costfiles import import_file
+
+    with writing() as (tx, now):
+        for line in import_file(tx, sites.find_site(tx, key), file, said, now):
+            click.echo(line)
 
 
 @main.group()

@@ -20,6 +20,7 @@ from tracker.calls.leases import forget_leases, has_old_leases
 from tracker.channels.rules import classify
 from tracker.collect.spent import forget_old, n_old
 from tracker.config import Settings
+from tracker.costs.importing import forget_drafts, has_old_drafts
 from tracker.db.store import Tx, begin, checkpoint, connect, reading
 from tracker.db.writes import has_one_writer
 from tracker.identity.normalise import company_domain_of
@@ -105,6 +106,11 @@ def forget_old_leases(engine: Engine, settings: Settings) -> int:
     return forget(engine, has_old_leases, forget_leases)
 
 
+def forget_cost_files(engine: Engine, settings: Settings) -> int:
+    """Delete files of costs that nobody decided about for a day; returns how many."""
+    return forget(engine, has_old_drafts, forget_drafts)
+
+
 def forget_old_marks(engine: Engine, settings: Settings) -> int:
     """Delete the oldest marks of what was credited anew where there are very many; returns how many."""
     return forget(engine, lambda tx, now: has_full_sites(tx), lambda tx, now: forget_marks(tx))
@@ -127,6 +133,7 @@ JOBS = (
     Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
     Job("forget used links", forget_links, rest_s=86_400.0, pause_s=86_400.0),
     Job("forget marks", forget_old_marks, rest_s=3_600.0, pause_s=3_600.0),
+    Job("forget cost files", forget_cost_files, rest_s=3_600.0, pause_s=3_600.0),
     Job("forget leases", forget_old_leases, rest_s=86_400.0, pause_s=86_400.0),
 )
 

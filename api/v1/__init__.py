@@ -5,6 +5,7 @@ from flask import Flask
 from api.v1 import (
     calls,
     contacts,
+    cost_rules,
     costs,
     deals,
     events,
@@ -27,6 +28,7 @@ ROOMS = (
     deals,
     pipelines,
     costs,
+    cost_rules,
     events,
     calls,
     reports,

@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.v1 import contacts, costs, deals, events, pipelines, policies
+from api.v1 import contacts, cost_rules, costs, deals, events, pipelines, policies
 from tests.world import Program, World
 from tracker.reports.journey import NOTES
 from tracker.vocabulary import DealStatus, DealType, HitKind
@@ -72,7 +72,7 @@ def test_it_holds_exactly_the_routes_there_are(world: World, document: dict[str,
         if rule.rule.startswith("/api/v1/")
     }
     assert {(method, path) for method, path, _ in operations(document)} == routes
-    assert len(routes) == 30
+    assert len(routes) == 33
 
 
 def test_each_operation_has_an_id_a_tag_a_summary_and_an_example(document: dict[str, Any]) -> None:
@@ -136,6 +136,7 @@ def test_the_examples_work(world: World, crm: Program) -> None:
     assert crm.put("/deals/D-1", deals.EXAMPLE).status_code == 201
     assert crm.put("/pipelines/sales", pipelines.EXAMPLE).status_code == 200
     assert crm.put("/costs", costs.EXAMPLE).status_code == 200
+    assert crm.put("/costs/rules", cost_rules.EXAMPLE).status_code == 200
     assert crm.post("/events", events.EXAMPLE).status_code == 202
     assert crm.post("/policy/try", policies.TRIAL).status_code == 200
     assert crm.put("/policy", policies.EXAMPLE).status_code == 200
@@ -176,7 +177,7 @@ def test_whatever_is_sent_the_answer_is_as_documented(world: World, crm: Program
         path = wanted if is_valid and operation.method == "get" else None
         answers_as_documented(operation.as_strategy(generation_mode=mode, path_parameters=path), world.token, is_valid)
         n += 1
-    assert n == 30
+    assert n == 33
 
 
 def answers_as_documented(cases: SearchStrategy[schemathesis.Case], token: str, is_valid: bool) -> None:
