@@ -28,7 +28,18 @@ from tracker.costs.load import load
 from tracker.db.schema import hits, sites, users
 from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import upgrade
-from tracker.demo.story import CURRENCY, DAYS, SITE_KEY, TIMEZONE, Day, Meeting, tell
+from tracker.deals.pipelines import StageTold, tell_pipeline
+from tracker.demo.story import (
+    CURRENCY,
+    DAYS,
+    PIPELINE,
+    PIPELINE_STAGES,
+    SITE_KEY,
+    TIMEZONE,
+    Day,
+    Meeting,
+    tell,
+)
 from tracker.errors import Invalid, NotFound
 from tracker.vocabulary import Consent, Origin, Stage
 
@@ -124,7 +135,7 @@ def demo_site(tx: Tx, now: datetime) -> Site:
     except NotFound:
         if tx.execute(select(sites.c.site_id)).first():
             raise Invalid("this store has other sites; give the demo a folder of its own", field="folder") from None
-        return add_site(
+        site = add_site(
             tx,
             SITE_NAME,
             HOSTS,
@@ -135,6 +146,8 @@ def demo_site(tx: Tx, now: datetime) -> Site:
             is_demo=True,
             tracking=Tracking(consent="none"),  # a newcomer's first click must be seen
         )
+        tell_pipeline(tx, site.site_id, PIPELINE, [StageTold(*one) for one in PIPELINE_STAGES], now)
+        return site
 
 
 def is_told(tx: Tx, site: Site, chapter: Sequence[Day]) -> bool:

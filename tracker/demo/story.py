@@ -38,6 +38,12 @@ HOURS = (2, 1, 1, 0, 0, 1, 3, 8, 16, 30, 34, 32, 18, 28, 32, 30, 26, 20, 12, 9, 
 VISITS = ((1, 62), (2, 20), (3, 9), (4, 5), (5, 3), (7, 1))
 WON = "受注 (won)"
 STAGES = ("商談 (meeting)", "提案 (proposal)", "交渉 (negotiation)")
+PIPELINE = "新規 (new business)"
+# What the CRM tells of it: the middle one's probability is left to the history.
+PIPELINE_STAGES = ((STAGES[0], None, 1_500), (STAGES[1], None, None), (STAGES[2], None, 7_000))
+# Why deals are lost; and those of which nothing more is heard once they have an offer.
+REASONS = ("価格 (price)", "時期尚早 (timing)", "競合 (competitor)", "価格 (price)", "予算 (budget)")
+STALLED = frozenset({20, 33})
 PLANS = (432_000, 216_000, 432_000, 216_000, 1_176_000, 432_000, 216_000)  # twelve months of the plans on /demo/pricing
 TOLD_BY_TOOLS = {"call": (HitKind.CALL, "代表電話 (main line)"), "chat": (HitKind.CHAT, "サイト内チャット (site chat)")}
 BOOTH = ("monozukuri-expo", "event", "ものづくりEXPO")
@@ -366,23 +372,28 @@ class Teller:
             who = {"company_domain": person.domain}
         opened: dict[str, Any] = {
             "name": f"{person.company} 日の出プラン" if person.is_japanese else f"{person.company} Hinode Plan",
-            "pipeline": "新規 (new business)",
+            "pipeline": PIPELINE,
             "type": "new",
             "stage": STAGES[0],
             "status": "open",
             "amount": str(amount),
             "currency": currency,
         }
-        self.say(n, reference, **opened, **who)
+        chance = Random(f"{SEED} chance {reference}")  # noqa: S311 - of its own: the rest of the story stays
+        self.say(n, reference, **opened, **who, **told_chance(chance, 0))
         lost_at = self.random.randrange(1, 4) if k % 3 == 1 and k not in SPECIAL else 0
         for place in (1, 2):
             n = self.workday(n + self.random.randrange(3, 12))
             if lost_at == place:
                 break
-            self.say(n, reference, stage=STAGES[place])
+            if place == 1 or k not in STALLED:
+                self.say(n, reference, stage=STAGES[place], **told_chance(chance, place))
         n = self.workday(n + self.random.randrange(3, 14))
         if lost_at:
-            self.say(n, reference, stage="失注 (lost)", status="lost")
+            reason = {} if chance.random() < 0.15 else {"lost_reason": chance.choice(REASONS)}
+            self.say(n, reference, stage="失注 (lost)", status="lost", **reason)
+            return n
+        if k in STALLED:
             return n
         self.say(n, reference, stage=WON, status="won")
         self.tell_after(person, reference, k, n, amount)
@@ -454,6 +465,13 @@ class Teller:
             )
             for one, beacons, meetings, said in parts
         )
+
+
+def told_chance(random: Random, place: int) -> dict[str, str]:
+    """The probability that sales gives a deal when it enters a stage: of four deals in ten, and never a round one."""
+    said = random.random() < 0.4
+    percent = (15, 40, 70)[place] + random.randrange(-20, 21) / 2
+    return {"probability": f"{percent:g}"} if said else {}
 
 
 # The deals, by number, to which more happens than being won or lost.
