@@ -72,16 +72,20 @@ def compose(app: Flask, engine: Engine, settings: Settings, letter: Letter, *, i
         mail["Message-ID"] = make_msgid(domain=domain_of(settings)) if is_once else name_of(letter, settings)
         mail["Auto-Submitted"] = "auto-generated"
         mail["List-Unsubscribe"] = f"<{given['stop_href']}>"
-        mail["Content-Language"] = chosen()
         mail.set_content(render_template("digest_plain.html", **given))
         mail.add_alternative(render_template("digest.html", **given), subtype="html")
+        mail["Content-Language"] = chosen()
     return mail
 
 
 @contextmanager
 def speaking(app: Flask, settings: Settings, language: str) -> Iterator[None]:
-    """Surroundings in which texts are in a language, and addresses are this installation's."""
-    with app.test_request_context(base_url=settings.base_url, headers={"Accept-Language": language}):
+    """Surroundings in which texts are in a language, and addresses are this installation's.
+
+    They are their own even where a request is being answered: that one's user and language stay out, and stay.
+    """
+    asked = app.test_request_context(base_url=settings.base_url, headers={"Accept-Language": language})
+    with app.app_context(), asked:
         yield
 
 

@@ -70,10 +70,10 @@ def save_digests() -> ResponseReturnValue:
     site, user = site_named(), reader()
     wanted = [every for every in Every if request.form.get(every.value)]
     with begin(here().engine) as tx:
-        before = list(orders_of(tx, user.user_id, site.site_id))
+        known = orders_of(tx, user.user_id, site.site_id)
         set_orders(tx, user.user_id, site.site_id, wanted, here().now())
         set_language(tx, user.user_id, request.form.get("language") or chosen())
-        details = {"before": [one.value for one in before], "after": [one.value for one in wanted]}
+        details = {"before": [one.value for one in Every if one in known], "after": [one.value for one in wanted]}
         audit.note(tx, site.site_id, actor(), Audited.DIGEST, user.email, now=here().now(), details=details)
     flash(gettext("Saved.") if wanted else gettext("You get no more reports of this site."), "success")
     return redirect(url_for("pages.digests", site=site.key))

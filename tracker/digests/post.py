@@ -87,8 +87,8 @@ def deliver(server: Server, message: EmailMessage) -> Delivery:
             return Delivery(Outcome.SENT)
     except Unencrypted:
         return Delivery(Outcome.LATER, "no encryption")
-    except smtplib.SMTPAuthenticationError as error:
-        return Delivery(Outcome.LATER, f"SMTP {error.smtp_code}, log-in")
+    except NotLoggedIn:
+        return Delivery(Outcome.LATER, "log-in")
     except smtplib.SMTPResponseException as error:
         return Delivery(Outcome.LATER, f"SMTP {error.smtp_code}")
     except TimeoutError:
@@ -106,10 +106,14 @@ class Unencrypted(Exception):
     """A password would go over the network as it is."""
 
 
+class NotLoggedIn(Exception):
+    """The server does not take the user and the password."""
+
+
 def connected(server: Server) -> smtplib.SMTP:
     """A connection that is ready for a message: encrypted where the server can, logged in where there is a user.
 
-    raises  Unencrypted: there is a password, and the server of another machine offers no encryption
+    raises  Unencrypted: there is a password, and the server of another machine offers no encryption. NotLoggedIn
     """
     context, name = ssl.create_default_context(), socket.gethostname()
     if server.is_encrypted:
@@ -128,8 +132,16 @@ def connected(server: Server) -> smtplib.SMTP:
         if server.user:
             if not is_safe:
                 raise Unencrypted
-            found.login(server.user, server.password)
+            log_in(found, server)
     except BaseException:
         found.close()
         raise
     return found
+
+
+def log_in(connection: smtplib.SMTP, server: Server) -> None:
+    """Log in; raises NotLoggedIn, also where the server hangs up on who tries several ways."""
+    try:
+        connection.login(server.user, server.password)
+    except (smtplib.SMTPAuthenticationError, smtplib.SMTPNotSupportedError, smtplib.SMTPServerDisconnected):
+        raise NotLoggedIn from None
