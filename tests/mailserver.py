@@ -35,7 +35,7 @@ class MailServer:
         self, _server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, given: LoginPassword
     ) -> AuthResult:
         self.passwords.append((given.login, given.password))
-        return AuthResult(success=given.password == b"p@ss")
+        return AuthResult(success=given.password == b"p@ss", handled=False)
 
 
 class AnyPort(Controller):
