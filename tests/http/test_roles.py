@@ -59,6 +59,7 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /calls/numbers/remove": ("/calls/numbers/remove", {"number": "+81355557777"}),
     "POST /calls/terms": ("/calls/terms", {"lease": "30", "rest": "10"}),
     "POST /install/settings": ("/install/settings", {"consent": "opt-out", "gpc": "1"}),
+    "POST /mail": ("/mail", {"week": "1", "language": "ja"}),
     "POST /password": ("/password", {"old": PASSWORD, "new": "another long password"}),
     "POST /policy": (
         "/policy",
@@ -132,7 +133,7 @@ def test_the_table_names_every_page_of_people_with_its_least_role(app_on: Flask)
     }
     assert {(one.method, one.rule): one.least for one in told()} == real
     silent = {one.address for one in told() if one.method != "GET" and one.logged is None}
-    assert silent == {"POST /logout", "POST /policy/try", "POST /install/check"}
+    assert silent == {"POST /logout", "POST /policy/try", "POST /install/check", "POST /mail/now"}
 
 
 def test_whoever_may_less_is_refused_and_whoever_may_enough_is_not(world: World, acme: Known) -> None:
