@@ -83,6 +83,10 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /views/<view_id>/delete": ("/views/{own_view}/delete", {}),
     "GET /calls.<form>": ("/calls.csv", {}),
     "GET /contacts.<form>": ("/contacts.csv", {}),
+    "GET /companies.<form>": ("/companies.csv", {}),
+    "POST /contacts/<contact_id>/merge": ("/contacts/{contact}/merge", {"other": "{other}"}),
+    "POST /contacts/<contact_id>/split": ("/contacts/{contact}/split", {"contact": "{other}"}),
+    "POST /contacts/<contact_id>/stage": ("/contacts/{contact}/stage", {"stage": "evangelist"}),
 }
 
 
@@ -185,6 +189,9 @@ def counted(world: World) -> dict[str, int]:
 
 def test_each_change_has_its_line_in_the_audit_log(world: World, acme: Known) -> None:
     owner = browser_of(world, Role.OWNER)
+    second = world.program(world.token).put("/contacts", {"email": "rei@kyoto.example"}).json
+    assert second is not None
+    other = second["id"]
     with owner.session_transaction() as session:
         owner_id = session["user_id"]
     for line in told():
@@ -194,7 +201,8 @@ def test_each_change_has_its_line_in_the_audit_log(world: World, acme: Known) ->
         path, form = FORMS[line.address]
         make_ready(world, owner_id)
         newest = logged(world)[-1].audit_id
-        path = path.format(own_view=OWN_VIEW, contact=acme.ids["contact_id"])
+        ids = {"own_view": OWN_VIEW, "contact": acme.ids["contact_id"], "other": other}
+        path, form = path.format(**ids), {name: value.format(**ids) for name, value in form.items()}
         answer = ask(owner, line.method, f"{path}?site=acmekey", form)
         assert answer.status_code in (200, 302), (line.address, answer.text)
         new = [one for one in logged(world) if one.audit_id > newest]
