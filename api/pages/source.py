@@ -27,7 +27,7 @@ from tracker.reports.asking import ask
 from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, USUAL, Unit
 from tracker.reports.query import Query
 from tracker.reports.sheet import sheet_of
-from tracker.reports.source import Series, open_source, source_report
+from tracker.reports.source import Line, Series, open_source, source_report
 from tracker.reports.table import UNATTRIBUTED, Column, Meta, Part, Table
 from tracker.reports.where import FILTERS
 from tracker.vocabulary import Basis, Dimension, Model
@@ -366,6 +366,15 @@ def can_be_asked(model: Model, query: Query) -> bool:
     return True
 
 
+def key_of(line: Line, name: Dimension) -> str:
+    """What a line of the chart is known by; a stranger's value is never taken for one of our words."""
+    if line.is_unattributed:
+        return UNATTRIBUTED
+    if line.is_rest:
+        return "other"
+    return f"={line.value}" if name is not Dimension.CHANNEL and line.value in {"other", UNATTRIBUTED} else line.value
+
+
 def shown_chart(lines: Series, query: Query) -> Chart:
     """The chart: money in major units."""
     unit = METRIC[lines.metric].unit
@@ -378,8 +387,8 @@ def shown_chart(lines: Series, query: Query) -> Chart:
         days=tuple(date.fromisoformat(bucket if len(bucket) == 10 else f"{bucket}-01") for bucket in lines.buckets),
         series=tuple(
             ShownSeries(
-                key=UNATTRIBUTED if line.is_unattributed else "other" if line.is_rest else line.value,
-                name=line.value,
+                key=key_of(line, query.by[0]),
+                name=displayed(query.by[0], line.value),
                 values=tuple(float(number or 0) for number in line.numbers),
             )
             for line in lines.lines
