@@ -160,6 +160,7 @@
   // Dates that make no period are caught before they are sent.
   for (const form of document.querySelectorAll(".own-dates")) {
     const [from, to] = form.querySelectorAll("input[type=date]");
+    if (!to) continue;
     const bind = () => { to.min = from.value; };
     from.addEventListener("change", bind);
     bind();
