@@ -18,11 +18,12 @@ from api.pages.shown import NOTHING, Cell, count, money, period_of
 from api.pages.source import COMMON_CURRENCIES, WARNINGS, can_be_asked
 from api.trust import Audience, audience, is_owner, sees_people, site_seen
 from tracker.access.sites import Site
+from tracker.attribution.credit import MICRO
 from tracker.attribution.models import MODELS
 from tracker.clock import local_day, parse_day
 from tracker.db.store import Tx, reading
 from tracker.deals.probability import WHOLE_BP
-from tracker.reports.catalogue import DIMENSION, Unit
+from tracker.reports.catalogue import DIMENSION, Unit, message
 from tracker.reports.opportunity import Asked, Figures, Report, Source, StageLine, Stuck, shown_pipeline
 from tracker.reports.opportunity_facts import CREDITED_BY, ask_opportunities, opportunity_report
 from tracker.reports.opportunity_shown import (
@@ -38,7 +39,7 @@ from tracker.reports.opportunity_shown import (
 from tracker.vocabulary import Model
 
 ASKED = ("as_of", "pipeline", *CREDITED_BY)
-TILES = ("deals", "people", "amount", "expected", "stuck", "won", "won_amount", "win_rate")
+TILES = ("deals", "amount", "expected", "stuck", "won", "won_amount", "win_rate")
 IN_STAGE = (
     "deals",
     "people",
@@ -198,6 +199,7 @@ def opportunities() -> ResponseReturnValue:
         "opportunities.html",
         query=shown_question(word, report, chosen, today),
         tiles=[Tile(figure_of(key), cell_of(report, report.totals, key, href(key))) for key in TILES],
+        over_all=cell_of(report, report.totals, chosen, href(chosen)) if chosen != "conversion" else None,
         columns=[figure_of(key) for key in IN_STAGE],
         stages=[shown_stage(line, report) for line in report.stages],
         heat=heat_of(report, chosen),
@@ -336,8 +338,11 @@ def heat(number: float, peak: float) -> int:
 
 
 def deals_text(figures: Figures) -> str:
-    """How many open deals stand behind a cell; '' for none."""
-    return text_of(figures, "deals", None) if figures.deals else ""
+    """How many open deals stand behind a cell, in words; '' for none."""
+    if not figures.deals:
+        return ""
+    text = message("%(n)s deal") if figures.deals == MICRO else message("%(n)s deals")
+    return str(gettext(text, n=text_of(figures, "deals", None)))
 
 
 def closed_of(report: Report) -> list[ClosedRow]:

@@ -90,6 +90,7 @@ def opportunities_rows() -> ResponseReturnValue:
         to_day=date.fromisoformat(query.to_day),
         model=query.model.value,
         rows=[shown_deal(one, which, query.currency) for one in found.rows],
+        labels=found.labels,
         page=page_of(found),
         back_href=address(url_for("pages.opportunities"), kept_arguments(*OWN)),
     )

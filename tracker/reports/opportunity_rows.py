@@ -64,13 +64,17 @@ class DealBehind:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """One page of deals. n_rows: on all pages; figure: what all their credits add up to; people: different ones."""
+    """One page of deals. n_rows: on all pages; figure: what all their credits add up to; n_people: different ones.
+
+    labels  what the pages call a stage, where that is another word
+    """
 
     rows: tuple[DealBehind, ...]
     n_rows: int
     figure: int
     n_people: int
     next_cursor: str | None
+    labels: Mapping[str, str]
 
 
 def deals_behind(tx: Tx, asked: Asked, which: Which, cursor: str | None = None, limit: int = 50) -> Rows:
@@ -97,7 +101,8 @@ def deals_behind(tx: Tx, asked: Asked, which: Which, cursor: str | None = None, 
     names = deal_names(tx, (deal_id for deal_id, _ in page))
     rows = [behind(ways[one], scene, facts, asked, names[one], part) for one, part in page]
     people = {person for deal_id in credits_ for person in facts.people.get(deal_id, ())}
-    return Rows(tuple(rows), len(credits_), sum(credits_.values()), len(people), following)
+    labels = {one.stage: one.label for one in scene.told.values() if one.label}
+    return Rows(tuple(rows), len(credits_), sum(credits_.values()), len(people), following, labels)
 
 
 def credited(items: Sequence[Item], facts: Facts, which: Which) -> Mapping[str, int]:

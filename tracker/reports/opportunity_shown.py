@@ -29,7 +29,7 @@ FIGURES = {
         Metric(
             "people",
             Unit.COUNT,
-            message("People"),
+            message("People on deals"),
             message(
                 "Different contacts whom the CRM names on these deals. Who is on deals of two sources stands in both "
                 "and once in the total."
