@@ -14,6 +14,7 @@ from sqlalchemy import select
 from tests.browser.origins import Document, Website
 from tests.live import Live
 from tests.patience import wait_until
+from tests.world import CHEAP
 from tracker.access.sites import add_site, set_tracking
 from tracker.access.tokens import add_token
 from tracker.access.tracking import Tracking
@@ -35,7 +36,7 @@ def token(live: Live) -> str:
         site = add_site(tx, "Acme", [HOST], now=live.clock(), timezone="Asia/Tokyo", key="KEY")
         set_tracking(tx, site, Tracking(consent="none"))
         add_number(tx, site.site_id, site.timezone, POOL, now=live.clock(), shown=["03-1111-2222"])
-        add_user(tx, "alice@acme.test", "correct horse", now=live.clock())
+        add_user(tx, "alice@acme.test", "correct horse", now=live.clock(), hasher=CHEAP)
         return add_token(tx, "twilio", site_id=site.site_id, now=live.clock())
 
 

@@ -13,6 +13,7 @@ from tests.browser.conftest import NewContext
 from tests.browser.origins import Document, Website
 from tests.live import Live
 from tests.walks import AGENT
+from tests.world import CHEAP
 from tracker.access.sites import add_site
 from tracker.access.tracking import Tracking
 from tracker.access.users import add_user
@@ -26,7 +27,7 @@ PASSWORD = "correct horse"
 def live(live: Live) -> Live:
     """With a user."""
     with begin(live.store) as tx:
-        add_user(tx, "alice@acme.example", PASSWORD, now=live.clock())
+        add_user(tx, "alice@acme.example", PASSWORD, now=live.clock(), hasher=CHEAP)
     return live
 
 

@@ -8,6 +8,7 @@ from tests.browser.conftest import NewContext
 from tests.facts import store_facts
 from tests.http.test_pathways_page import HOSTILE, WON, facts
 from tests.live import Live
+from tests.world import CHEAP
 from tracker.access.users import add_user
 from tracker.db.store import begin
 
@@ -36,7 +37,7 @@ def wide(page: Page) -> int:
 def test_the_first_steps_are_drawn_and_lead_nowhere_a_stranger_wants(live: Live, new_context: NewContext) -> None:
     with begin(live.store) as tx:
         store_facts(tx, facts())
-        add_user(tx, "alice@acme.example", PASSWORD, now=live.clock())
+        add_user(tx, "alice@acme.example", PASSWORD, now=live.clock(), hasher=CHEAP)
     page = new_context(viewport={"width": 1280, "height": 900}, color_scheme="dark").new_page()
     heard = opened(live, page, f"/reports/paths?{WON}&by=source&lang=en")
     picture = page.locator(".sankey svg")

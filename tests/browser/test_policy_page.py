@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import NewContext
 from tests.live import Live
 from tests.walks import START, World, walk
+from tests.world import CHEAP
 from tracker.access.users import add_user
 from tracker.db.store import begin
 
@@ -35,7 +36,7 @@ def test_a_channel_of_ones_own_is_tried_saved_and_compared(
 ) -> None:
     walk(World(live.store))
     with begin(live.store) as tx:
-        add_user(tx, "alice@acme.example", PASSWORD, now=START)
+        add_user(tx, "alice@acme.example", PASSWORD, now=START, hasher=CHEAP)
     live.clock.at = START + timedelta(days=40)
     page = new_context(viewport={"width": width, "height": 900}).new_page()
     page.goto(f"{live.origin}/login?next=/policy&lang={language}")

@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 
 from tests.browser.origins import Website
 from tests.live import Live
+from tests.world import CHEAP
 from tracker.access.sites import add_site
 from tracker.access.tokens import add_token
 from tracker.access.users import add_user
@@ -55,7 +56,7 @@ class Office:
         with begin(live.store) as tx:
             site = add_site(tx, "Acme", [HOST], now=live.clock(), timezone="Asia/Tokyo", currency="EUR", key="KEY")
             self.token = add_token(tx, "crm", site_id=site.site_id, now=live.clock())
-            add_user(tx, "alice@acme.test", "correct horse", now=live.clock())
+            add_user(tx, "alice@acme.test", "correct horse", now=live.clock(), hasher=CHEAP)
 
     def call(self, method: str, path: str, **more: Any) -> Any:
         answer = requests.request(

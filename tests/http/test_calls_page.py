@@ -6,11 +6,13 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from tests.people import SQLITE_ONLY
 from tests.world import ALICE, BOB, PASSWORD, START, World
 from tracker.calls.numbers import add_number, list_numbers
 from tracker.db.schema import sites
 from tracker.db.store import begin, reading
 
+pytestmark = SQLITE_ONLY
 POOL = "+81355550001"
 HOSTILE = "<script>alert(1)</script>"
 

@@ -8,12 +8,14 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from tests.people import SQLITE_ONLY
 from tests.world import ALICE, PASSWORD, START, World
 from tracker.access.sites import set_tracking
 from tracker.access.tracking import changed
 from tracker.db.schema import contacts
 from tracker.db.store import begin, reading
 
+pytestmark = SQLITE_ONLY
 HANA = "hana@kyoto.example"
 HOSTILE = '"><script>alert(1)</script>'
 

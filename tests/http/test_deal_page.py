@@ -8,6 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 
+from tests.people import SQLITE_ONLY
 from tests.tea import HANA, tea_house
 from tests.world import ALICE, START, World
 from tracker.attribution.policies import save_policy
@@ -15,6 +16,7 @@ from tracker.attribution.policy import ChannelRule, Measured, Policy
 from tracker.db.schema import users
 from tracker.db.store import begin
 
+pytestmark = SQLITE_ONLY
 HOSTILE = '"><script>alert(1)</script>'
 REPORT = "/reports/source?site=acmekey&from=2026-04-01&to=2026-04-30&lang=en"
 

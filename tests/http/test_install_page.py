@@ -10,12 +10,15 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.browser.origins import Collector, Website
+from tests.people import SQLITE_ONLY
 from tests.world import AGENT, ALICE, BOB, PASSWORD, World
 from tracker.access.sites import add_site, find_site, set_tracking
 from tracker.access.tracking import ADAPTERS, Tracking
 from tracker.checkhit import new_nonce
 from tracker.clock import to_ms
 from tracker.db.store import begin, reading
+
+pytestmark = SQLITE_ONLY
 
 
 @pytest.fixture

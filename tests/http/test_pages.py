@@ -6,15 +6,19 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import Engine
+from sqlalchemy import Engine, select
 
 from api import create_app
 from tests.live import SECRET, Clock
+from tests.people import SQLITE_ONLY
 from tests.walks import START, World, walk
+from tests.world import CHEAP
 from tracker.access.users import add_user
 from tracker.config import Settings
+from tracker.db.schema import users
 from tracker.db.store import begin
 
+pytestmark = SQLITE_ONLY
 PERIOD = "from=2026-04-01&to=2026-12-31"
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -28,8 +32,8 @@ def world(store: Engine) -> World:
 def client(world: World, store_url: str) -> Iterator[FlaskClient]:
     clock = Clock(START + timedelta(days=40))
     with begin(world.store) as tx:
-        add_user(tx, "alice@acme.example", "correct horse", now=START)
-    app = create_app(Settings(database_url=store_url, secret_key=SECRET), engine=world.store, now=clock)
+        add_user(tx, "alice@acme.example", "correct horse", now=START, hasher=CHEAP)
+    app = create_app(Settings(database_url=store_url, secret_key=SECRET), engine=world.store, now=clock, hasher=CHEAP)
     with app.test_client() as client:
         yield client
 
@@ -54,6 +58,14 @@ def test_nobody_reads_a_page_without_logging_in(client: FlaskClient) -> None:
 def test_a_wrong_password_and_an_unknown_user_are_told_the_same(client: FlaskClient) -> None:
     assert log_in(client, "wrong password") == 401
     assert client.get("/reports/source").status_code == 302
+
+
+def test_a_password_is_checked_by_the_strong_hash_that_is_shipped(world: World, store_url: str) -> None:
+    with begin(world.store) as tx:
+        add_user(tx, "alice@acme.example", "correct horse", now=START)
+        assert "$argon2id$" in tx.execute(select(users.c.password_hash)).scalar_one()
+    browser = create_app(Settings(database_url=store_url, secret_key=SECRET), engine=world.store).test_client()
+    assert [log_in(browser, password) for password in ("wrong password", "correct horse")] == [401, 302]
 
 
 def test_a_form_without_its_token_is_refused(client: FlaskClient) -> None:

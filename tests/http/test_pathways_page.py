@@ -14,12 +14,14 @@ from api import create_app
 from tests.facts import scenarios, store_facts
 from tests.http.test_pages import log_in
 from tests.live import SECRET, Clock
-from tests.world import START
+from tests.people import SQLITE_ONLY
+from tests.world import CHEAP, START
 from tracker.access.users import add_user
 from tracker.config import Settings
 from tracker.db.store import begin
 from tracker.reports.engines.memory import Facts
 
+pytestmark = SQLITE_ONLY
 SPEC = Path(__file__).parents[1] / "spec" / "pathways.md"
 WON = "kind=deal_won&from=2026-04-01&to=2026-04-30"
 HOSTILE = "</script><script>alert(1)</script>"
@@ -39,8 +41,8 @@ def facts() -> Facts:
 def client(store: Engine, store_url: str) -> Iterator[FlaskClient]:
     with begin(store) as tx:
         store_facts(tx, facts())
-        add_user(tx, "alice@acme.example", "correct horse", now=START)
-    app = create_app(Settings(database_url=store_url, secret_key=SECRET), engine=store, now=Clock(START))
+        add_user(tx, "alice@acme.example", "correct horse", now=START, hasher=CHEAP)
+    app = create_app(Settings(database_url=store_url, secret_key=SECRET), engine=store, now=Clock(START), hasher=CHEAP)
     with app.test_client() as client:
         yield client
 

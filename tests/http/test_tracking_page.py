@@ -9,12 +9,14 @@ from sqlalchemy import func, insert, select
 from tests.http.test_pages import client as client  # noqa: PLC0414 - a fixture
 from tests.http.test_pages import log_in
 from tests.http.test_pages import world as world  # noqa: PLC0414 - a fixture
+from tests.people import SQLITE_ONLY
 from tests.walks import START, World
 from tracker.collect.journal import Refused, count_refusals
 from tracker.db.schema import hits, hits_parked, hits_waiting
 from tracker.db.store import begin
 from tracker.vocabulary import Refusal
 
+pytestmark = SQLITE_ONLY
 NOW = START + timedelta(days=40)
 
 
