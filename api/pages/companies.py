@@ -12,7 +12,7 @@ from api.context import here
 from api.pages.contact import BOOKED, Change, change_of
 from api.pages.contacts import ContactRow, offset_asked, page_of, row_of
 from api.pages.files import FORMS, answer_file, files_of
-from api.pages.masked import person_word
+from api.pages.masked import deal_word, person_word
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, money
 from api.trust import Audience, actor, audience, sees_people, site_seen
@@ -152,7 +152,7 @@ def deal_row(one: CompanyDeal) -> DealRow:
     return DealRow(
         href=url_for("pages.deal", reference=one.reference),
         reference=one.reference,
-        name=one.name or one.reference,
+        name=deal_word(one.reference, one.name),
         stage=one.stage or "",
         status=one.status.value,
         amount=money(one.amount_minor, one.currency) if one.currency else NOTHING,
