@@ -67,11 +67,14 @@ class Scope:
     def takes(self) -> Callable[[Sequence[str]], bool]:
         """Whether a visit with a combination of `words` is counted, its channel being the site's own."""
         words = self.words
+        has_own = bool(self.rules) and any(one.dimension is Dimension.CHANNEL for one in self.where)
         name = namer(self.rules)
 
         def takes(combination: Sequence[str]) -> bool:
             own = dict(zip(words, combination, strict=True))
-            return meets(self.where, own | {"channel": name(own) or own["channel"]})
+            if has_own:
+                own["channel"] = name(own) or own["channel"]
+            return meets(self.where, own)
 
         return takes
 
