@@ -23,7 +23,7 @@ def test_a_visitor_becomes_a_lead_and_the_deal_has_the_whole_way(store: Engine) 
         ).all()
         assert [tuple(row) for row in ways] == [
             (kind, position, channel, campaign)
-            for kind in ("deal_created", "deal_won", "form", "lead")
+            for kind in ("customer", "deal_created", "deal_won", "form", "lead")
             for position, (channel, campaign) in enumerate([("paid_search", "spring"), ("email", "april")])
         ]
         assert tx.execute(select(touchpoints.c.day).order_by(touchpoints.c.occurred_at)).scalars().all() == [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select, update
 
 from tracker.clock import local_day
 from tracker.db.schema import (
@@ -290,7 +290,15 @@ def refresh(tx: Tx, contact_ids: Iterable[str], timezone: str) -> None:
         rows = tx.execute(select(contacts).where(contacts.c.contact_id.in_(some))).mappings().all()
         # Whom nothing names is merged, and about to go.
         known = [row for row in rows if row["contact_id"] in names]
-        upsert(tx, contacts, [refreshed(row, names, said, told, leads, timezone) for row in known])
+        now = [(row, refreshed(row, names, said, told, leads, timezone)) for row in known]
+        # To write a row again as it is would touch each of the indexes by which lists of people are found.
+        others = [
+            {"whose": new.pop("contact_id"), **new}
+            for row, new in now
+            if any(row[name] != value for name, value in new.items())
+        ]
+        if others:
+            tx.execute(update(contacts).where(contacts.c.contact_id == bindparam("whose")), others)
 
 
 def refreshed(
@@ -334,31 +342,35 @@ def others_of(names: Mapping[Name, str], contact_id: str, emails: Iterable[str])
 
 
 def crm_says(
-    tx: Tx, contact_ids: Iterable[str], names: Mapping[str, Mapping[Name, str]] | None = None
+    tx: Tx,
+    contact_ids: Iterable[str],
+    names: Mapping[str, Mapping[Name, str]] | None = None,
+    until: datetime | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Per contact the fields that the CRM gave, the later over the earlier, also of those merged into it.
 
     names  what names_by gives of the contacts
+    until  only what it said of the time up to then
     """
     of_contact = names_by(tx, contact_ids) if names is None else names
     whose = {own_id: contact_id for contact_id, own in of_contact.items() for own_id in own.values()}
     said: dict[str, dict[str, Any]] = {}
-    for own_id, payload, changed_at in words_of(tx, whose):
+    for own_id, payload, changed_at in words_of(tx, whose, until):
         contact_id = whose[own_id]
         known = said.setdefault(contact_id, {})
         said[contact_id] = added(known, named_by_own(payload, known, contact_id, of_contact[contact_id]), changed_at)
     return said
 
 
-def crm_said(tx: Tx, own_id: str) -> dict[str, Any]:
-    """The fields that the CRM gave of a contact by its own names."""
+def crm_said(tx: Tx, own_id: str, until: datetime) -> dict[str, Any]:
+    """The fields that the CRM gave of a contact by its own names, of the time up to then."""
     said: dict[str, Any] = {}
-    for _, payload, changed_at in words_of(tx, [own_id]):
+    for _, payload, changed_at in words_of(tx, [own_id], until):
         said = added(said, payload, changed_at)
     return said
 
 
-def words_of(tx: Tx, own_ids: Iterable[str]) -> list[Any]:
+def words_of(tx: Tx, own_ids: Iterable[str], until: datetime | None = None) -> list[Any]:
     """What CRMs said of contacts by their own names, as (own_id, payload, changed_at), in order of time."""
     found: list[Any] = []
     for some in chunks(sorted(own_ids)):
@@ -370,7 +382,8 @@ def words_of(tx: Tx, own_ids: Iterable[str]) -> list[Any]:
                 crm_changes.c.key.in_(some),
             )
         ).all()
-    return [(own_id, payload, at) for own_id, payload, at, _ in sorted(found, key=lambda row: (row[2], row[3]))]
+    ordered = sorted(found, key=lambda row: (row[2], row[3]))
+    return [(own_id, payload, at) for own_id, payload, at, _ in ordered if until is None or at <= until]
 
 
 def is_news(said: Mapping[str, Any], fields: Mapping[str, Any]) -> bool:
@@ -404,14 +417,6 @@ def named_by_own(
     if own.get(crm_id) == contact_id and any(own.get(name) != contact_id for name in names if name[0] is crm_id[0]):
         lost.add("crm_id")
     return {name: value for name, value in payload.items() if name not in lost}
-
-
-def named_since(tx: Tx, site_id: int, evidence: str) -> datetime | None:
-    """When somebody was named, by the evidence of an identification; None: it is not known."""
-    identification_id = derive("identification", site_id, evidence)
-    query = select(identifications.c.occurred_at).where(identifications.c.identification_id == identification_id)
-    found: datetime | None = tx.execute(query).scalar()
-    return found
 
 
 def find_contact(tx: Tx, site_id: int, *, contact_id: str = "", email: str = "", crm_id: str = "") -> str:
