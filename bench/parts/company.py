@@ -87,7 +87,7 @@ def hits_of(dice: random.Random, visitor: int, n_visits: int, is_person: bool) -
 
 
 def tell_crm(tx: Tx, site: Site, n_contacts: int, n_deals: int) -> None:
-    """What the CRM said: of every second person a name, a stage and a score; of some a deal."""
+    """What the CRM said: of every fifth person a name, a stage and a score; of some a deal."""
     dice = random.Random(SEED + 1)
     rows: list[dict[str, Any]] = []
 
@@ -95,7 +95,7 @@ def tell_crm(tx: Tx, site: Site, n_contacts: int, n_deals: int) -> None:
         row = {"site_id": site.site_id, "kind": kind.value, "key": key, "payload": payload}
         rows.append({**row, "changed_at": at, "received_at": at})
 
-    for person in range(0, n_contacts, 2):
+    for person in range(0, n_contacts, 5):
         email = email_of(person)
         own_id = derive("contact", site.site_id, "email", email)
         at = NOW - timedelta(seconds=dice.uniform(0, 300 * 86_400))
