@@ -2,13 +2,13 @@
 
 from datetime import date
 
-from flask import render_template, request, url_for
+from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.files import answer_file
-from api.pages.frame import Note, address, kept_arguments
+from api.pages.files import answer_file, files_of
+from api.pages.frame import Note
 from api.pages.overviewwords import (
     Linker,
     ShownRow,
@@ -100,12 +100,9 @@ def overview() -> ResponseReturnValue:
         without_journey_href=links.rows("new_leads", None),
         unattributed_href=links.rows("revenue", None),
         notes=[Note(one.text(gettext), is_warning=True) for one in found.meta.notes if one.code in WARNINGS],
-        downloads={form: address(url_for("pages.overview_file", form=form), kept_arguments()) for form in FORMS},
+        downloads=files_of("pages.overview_file"),
         source_href=links.report(),
     )
-
-
-FORMS = ("csv", "xlsx", "json")
 
 
 @routes.get("/overview.<form>")
