@@ -33,7 +33,7 @@ from tracker.reports.query import Query
 from tracker.reports.table import UNATTRIBUTED, Note
 from tracker.vocabulary import NOT_SET, DealStatus
 
-ALL = ""  # the stage of a source's figures over all stages
+ALL = None  # in the place of a stage: all of them ('' is that of deals without one)
 NOTHING = Usual(0, None, None)
 
 
@@ -179,7 +179,7 @@ class Item:
     """A deal's part in a figure before it is shared: name of the figure, and how much."""
 
     deal_id: str
-    stage: str
+    stage: str | None
     name: str
     amount: int
 
@@ -292,7 +292,7 @@ def items_of(scene: Scene, facts: Facts, asked: Asked) -> Iterator[Item]:
         yield Item(way.deal_id, ALL, f"{name}_minor", amount or 0)
 
 
-Cell = tuple[str, int]  # a stage (ALL: all of them), and the number of a value, NOBODY or TOGETHER
+Cell = tuple[str | None, int]  # a stage (ALL: all of them), and the number of a value, NOBODY or TOGETHER
 TOGETHER = NOBODY - 1
 
 
@@ -309,7 +309,7 @@ def report_of(
     seen = crowds(scene.standing, facts)
     codes = in_order({code for _, code in sums} - {TOGETHER}, sums, facts.credited.values)
 
-    def figures(stage: str, code: int) -> Figures:
+    def figures(stage: str | None, code: int) -> Figures:
         return Figures(**sums.get((stage, code), {}), **seen.get((stage, code), {}))
 
     lines = tuple(
@@ -350,7 +350,7 @@ def added(items: Sequence[Item], credited: Shares) -> dict[Cell, dict[str, int]]
 
     def place(item: Item, code: int, amount: int) -> None:
         add((item.stage, code), item.name, amount)
-        if item.stage != ALL and item.name not in {"entered", "reached"}:
+        if item.stage is not ALL and item.name not in {"entered", "reached"}:
             add((ALL, code), item.name, amount)
 
     for item in items:
