@@ -229,7 +229,7 @@ def about_of(table: Table) -> list[tuple[str, str]]:
     """The rule that the figures carry, for the second sheet of a workbook."""
     meta = table.meta
     filters = [
-        (gettext("Not") if one.excludes else gettext("Only"), f"{gettext(DIMENSION[one.dimension].label)}: {value}")
+        (gettext("Not") if one.excludes else gettext("Filter"), f"{gettext(DIMENSION[one.dimension].label)}: {value}")
         for one in meta.where
         for value in one.values
     ]
