@@ -19,6 +19,7 @@ from tests.world import PASSWORD, START, World
 from tracker.access.roles import set_role
 from tracker.access.views import save_view
 from tracker.calls.numbers import add_number
+from tracker.costs.load import cost_id_of
 from tracker.db.schema import audit, contacts, conversions, metadata, touchpoints, users, views
 from tracker.db.store import Tx, begin, reading
 from tracker.vocabulary import Audited, Role
@@ -54,12 +55,31 @@ def told() -> list[Line]:
 
 
 # How each change succeeds: what the form says, for the lines of the table that are logged. {contact} … stand for ids.
+COST = {
+    "day": "2026-04-01",
+    "source": "google",
+    "medium": "cpc",
+    "campaign": "spring",
+    "amount": "5",
+    "currency": "EUR",
+}
+RULE = {"told_source": "google", "told_medium": "cpc", "told_campaign": "spring", "campaign": "sakura"}
 FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /calls/numbers": ("/calls/numbers", {"number": "+81355556666", "source": "brochure"}),
     "POST /calls/numbers/remove": ("/calls/numbers/remove", {"number": "+81355557777"}),
     "POST /calls/terms": ("/calls/terms", {"lease": "30", "rest": "10"}),
+    "POST /costs/new": ("/costs/new", COST),
+    "POST /costs/rows/<cost_id>": ("/costs/rows/{cost}", {**COST, "amount": "6"}),
+    "POST /costs/rows/<cost_id>/remove": ("/costs/rows/{cost}/remove", {}),
+    "POST /costs/names": ("/costs/names", {**RULE, "told_campaign": "autumn"}),
+    "POST /costs/names/rules": ("/costs/names/rules", RULE),
+    "POST /costs/names/rules/remove": ("/costs/names/rules/remove", RULE),
     "POST /install/settings": ("/install/settings", {"consent": "opt-out", "gpc": "1"}),
     "POST /mail": ("/mail", {"week": "1", "language": "ja"}),
+    "POST /reports/opportunities/stages": (
+        "/reports/opportunities/stages",
+        {"stage_0": "offer", "order_0": "1", "label_0": "", "probability_0": "50"},
+    ),
     "POST /password": ("/password", {"old": PASSWORD, "new": "another long password"}),
     "POST /policy": (
         "/policy",
@@ -87,6 +107,19 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /contacts/<contact_id>/merge": ("/contacts/{contact}/merge", {"other": "{other}"}),
     "POST /contacts/<contact_id>/split": ("/contacts/{contact}/split", {"contact": "{other}"}),
     "POST /contacts/<contact_id>/stage": ("/contacts/{contact}/stage", {"stage": "evangelist"}),
+}
+
+
+# These take a file of costs: tests/browser and the tests of costs go that way.
+WITH_A_FILE = {"POST /costs/import/<draft_id>/load", "POST /costs/imports/<import_id>/undo"}
+NOT_LOGGED = {
+    "POST /costs/import",
+    "POST /costs/import/<draft_id>",
+    "POST /costs/import/<draft_id>/drop",
+    "POST /install/check",
+    "POST /logout",
+    "POST /mail/now",
+    "POST /policy/try",
 }
 
 
@@ -137,7 +170,7 @@ def test_the_table_names_every_page_of_people_with_its_least_role(app_on: Flask)
     }
     assert {(one.method, one.rule): one.least for one in told()} == real
     silent = {one.address for one in told() if one.method != "GET" and one.logged is None}
-    assert silent == {"POST /logout", "POST /policy/try", "POST /install/check", "POST /mail/now"}
+    assert silent == NOT_LOGGED
 
 
 def test_whoever_may_less_is_refused_and_whoever_may_enough_is_not(world: World, acme: Known) -> None:
@@ -195,13 +228,14 @@ def test_each_change_has_its_line_in_the_audit_log(world: World, acme: Known) ->
     with owner.session_transaction() as session:
         owner_id = session["user_id"]
     for line in told():
-        if line.logged is None:
+        if line.logged is None or line.address in WITH_A_FILE:
             continue
         assert line.address in FORMS, f"say how {line.address} succeeds"
         path, form = FORMS[line.address]
         make_ready(world, owner_id)
         newest = logged(world)[-1].audit_id
-        ids = {"own_view": OWN_VIEW, "contact": acme.ids["contact_id"], "other": other}
+        cost = cost_id_of(world.acme.site_id, *(COST[name] for name in ("day", "source", "medium", "campaign")))
+        ids = {"cost": cost, "own_view": OWN_VIEW, "contact": acme.ids["contact_id"], "other": other}
         path, form = path.format(**ids), {name: value.format(**ids) for name, value in form.items()}
         answer = ask(owner, line.method, f"{path}?site=acmekey", form)
         assert answer.status_code in (200, 302), (line.address, answer.text)
