@@ -1,5 +1,6 @@
 """People, as a CRM tells of them and as it finds them again."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal, Self
 
@@ -39,7 +40,7 @@ from tracker.errors import Invalid, NotFound
 from tracker.identity.merge import Decision
 from tracker.identity.stitch import find_contact
 from tracker.phones import phone_of
-from tracker.reports import records
+from tracker.reports import people, records
 from tracker.vocabulary import Audited, IdentifierKind, Stage
 
 LIST = "contacts"
@@ -205,6 +206,25 @@ class ContactsArgs(PageArgs):
 
     email: Email | None = Field(None, description="Only the contact that this address names.")
     crm_id: Key | None = Field(None, description="Only the contact that this CRM id names.")
+    stage: StageWord | None = Field(None, description="Of the list: who is in this stage.")
+    touch: Literal["first", "last", "any"] = Field(
+        "first", description="Of which touch `channel` and `source` are asked: the first, the latest, or any."
+    )
+    channel: Word | None = Field(
+        None, description="Of the list: whose touch came by this channel.", examples=["paid_search"]
+    )
+    source: Word | None = Field(
+        None, description="Of the list: whose touch came from this source.", examples=["google"]
+    )
+    score_from: int | None = Field(
+        None, ge=-MOST_SCORE, le=MOST_SCORE, description="Of the list: a score of this or more."
+    )
+    score_to: int | None = Field(
+        None, ge=-MOST_SCORE, le=MOST_SCORE, description="Of the list: a score of this or less."
+    )
+    changed_since: Instant | None = Field(
+        None, description="Of the list: of whom something changed at this time or later, by the CRM's clock."
+    )
 
     @model_validator(mode="after")
     def one_name(self) -> Self:
@@ -282,7 +302,7 @@ def fields_of(body: ContactIn, site: Site) -> dict[str, Any]:
     sample="/contacts?email=hana@kyoto.example",
 )
 def list_contacts(args: ContactsArgs) -> Contacts:
-    """Find a contact by e-mail address or CRM id, or list all, the newest lead first."""
+    """Find a contact by e-mail address or CRM id, or list all or some, the newest lead first."""
     site = token_site()
     after = key_of(LIST, args.cursor, datetime, str)
     with reading(here().engine) as tx:
@@ -291,10 +311,22 @@ def list_contacts(args: ContactsArgs) -> Contacts:
         elif args.crm_id is not None:
             rows = records.named_contacts(tx, site.site_id, IdentifierKind.CRM_ID, args.crm_id)
         else:
-            rows = records.list_contacts(tx, site.site_id, args.limit + 1, after)
+            given = people.conditions(tx, site, wanted(args))
+            rows = records.list_contacts(tx, site.site_id, args.limit + 1, after, given)
     shown = rows[: args.limit]
     more = cursor_of(LIST, shown[-1].lead_at, shown[-1].contact_id) if len(rows) > args.limit else None
     return Contacts(data=[contact_out(row) for row in shown], next_cursor=more)
+
+
+def wanted(args: ContactsArgs) -> people.Wanted:
+    """Which contacts a list asks for; raises Invalid."""
+    told = {"stage": args.stage, "touch": args.touch, "channel": args.channel, "source": args.source}
+    return replace(
+        people.wanted_by({name: value for name, value in told.items() if value}),
+        score_from=args.score_from,
+        score_to=args.score_to,
+        changed_since=args.changed_since,
+    )
 
 
 @operation(

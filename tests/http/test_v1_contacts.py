@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.world import Program, World
+from tracker.clock import format_instant
 from tracker.db.schema import contacts, crm_changes, identifiers
 from tracker.db.store import reading
 
@@ -165,3 +166,26 @@ def test_another_sites_token_sees_nobody(crm: Program, carol: Program) -> None:
         assert carol.get(f"/contacts/{contact['id']}{path}").status_code == 404
     assert carol.put("/contacts", {"crm_id": "003-17"}).status_code == 201
     assert crm.get("/contacts?crm_id=003-17").json == {"next_cursor": None, "data": [contact]}
+
+
+def test_a_list_is_narrowed_by_stage_touch_score_and_change(world: World) -> None:
+    crm = world.program(world.token)
+    world.walk()
+    since = format_instant(world.clock.forward(days=1))
+    told = {"email": "ken@osaka.example", "stage": "customer", "score": 70}
+    assert crm.put("/contacts", told).status_code == 201
+    for query, emails in {
+        "stage=customer": ["ken@osaka.example"],
+        "touch=first&channel=paid_search": ["hana@kyoto.example"],
+        "touch=last&channel=paid_search": [],
+        "touch=any&source=newsletter": ["hana@kyoto.example"],
+        "score_from=70&score_to=70": ["ken@osaka.example"],
+        "score_from=71": [],
+        f"changed_since={since}": ["ken@osaka.example"],
+        "stage=customer&source=google": [],
+    }.items():
+        found = crm.get(f"/contacts?{query}").json
+        assert found is not None
+        assert [one["email"] for one in found["data"]] == emails, query
+    for wrong in ("stage=best", "channel=carrier_pigeon", "touch=middle", "score_from=x"):
+        assert crm.get(f"/contacts?{wrong}").status_code == 422, wrong

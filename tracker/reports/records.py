@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import ColumnElement, Row, and_, or_, select
 
 from tracker.access.sites import Site
 from tracker.db.schema import contacts, costs, crm_changes, deal_contacts, deal_entries, deals, identifiers, merges
@@ -168,12 +168,19 @@ def named_contacts(tx: Tx, site_id: int, kind: IdentifierKind, value: str) -> li
     return contacts_of(tx, tx.execute(query).mappings().all())
 
 
-def list_contacts(tx: Tx, site_id: int, limit: int, after: tuple[datetime, str] | None = None) -> list[Contact]:
+def list_contacts(
+    tx: Tx,
+    site_id: int,
+    limit: int,
+    after: tuple[datetime, str] | None = None,
+    given: Sequence[ColumnElement[bool]] = (),
+) -> list[Contact]:
     """Contacts of a site, the newest lead first.
 
     after  (lead_at, contact_id) of the last one that was read
+    given  what else their rows must be
     """
-    query = select(contacts).where(contacts.c.site_id == site_id)
+    query = select(contacts).where(contacts.c.site_id == site_id, *given)
     if after is not None:
         lead_at, contact_id = after
         earlier = and_(contacts.c.lead_at == lead_at, contacts.c.contact_id > contact_id)
