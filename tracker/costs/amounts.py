@@ -7,7 +7,8 @@ of it. Money of which the parts are finer than its currency's is rounded so that
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
-from decimal import ROUND_HALF_EVEN, Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import reduce
 
 from tracker.errors import Invalid
 from tracker.money import CURRENCIES, exponent
@@ -24,6 +25,14 @@ SIGNS = {"円": "JPY", "€": "EUR", "£": "GBP", "₩": "KRW", "₹": "INR", "U
 NOTHING = frozenset({"", "-", "--", "---"})
 WHOLE = {mark: re.compile(rf"\d+|\d{{1,3}}(?:[{mark}'’ ]\d{{2,3}})*[{mark}'’ ]\d{{3}}") for mark in ",."}
 DIGITS = re.compile(r"\d+")
+# What most cells are: digits with nothing around them. Read without looking for anything else, ten times as fast.
+PLAIN = re.compile(r"\d{1,40}", re.ASCII)
+SIMPLE = {
+    POINT: re.compile(r"(\d{1,40}|\d{1,3}(?:,\d{3}){1,9})(?:\.(\d{1,20}))?", re.ASCII),
+    COMMA: re.compile(r"(\d{1,40}|\d{1,3}(?:\.\d{3}){1,9})(?:,(\d{1,20}))?", re.ASCII),
+}
+THOUSANDS = re.compile(r"\d{1,3}(?:,\d{3})?", re.ASCII)  # tells nothing of decimals
+EXACT = Context(prec=4 * LONGEST)
 
 
 def bare(text: str) -> str:
@@ -50,6 +59,8 @@ def currency_of(text: str) -> str | None:
 
     '¥' is two currencies, and '$' many: they tell nothing.
     """
+    if SIMPLE[POINT].fullmatch(text):
+        return None
     word = unicodedata.normalize("NFKC", text[:LONGEST])
     code = next((found[1] for found in CODE.finditer(word) if found[1] in CURRENCIES), None)
     return code or next((currency for sign, currency in SIGNS.items() if sign in word), None)
@@ -63,6 +74,8 @@ def numbers_of(texts: Iterable[str]) -> str | None:
     """
     is_open = False
     for text in texts:
+        if THOUSANDS.fullmatch(text):
+            continue
         try:
             word = bare(text)
         except ValueError:
@@ -85,6 +98,9 @@ def number(text: str, numbers: str) -> Decimal | None:
 
     numbers  POINT or COMMA: what stands before the decimals
     """
+    if simple := SIMPLE[numbers].fullmatch(text):
+        whole, rest = simple[1].replace("," if numbers == POINT else ".", ""), simple[2]
+        return Decimal(f"{whole}.{rest}" if rest else whole)
     word = bare(text)
     if not word:
         return None
@@ -102,6 +118,8 @@ def number(text: str, numbers: str) -> Decimal | None:
 
 def whole_number(text: str, numbers: str) -> int | None:
     """A count, such as clicks: '1,234', '1234.0'; None where there is none. Raises ValueError."""
+    if PLAIN.fullmatch(text) and len(text) < 16:
+        return int(text)
     found = number(text, numbers)
     if found is None:
         return None
@@ -112,9 +130,7 @@ def whole_number(text: str, numbers: str) -> int | None:
 
 def minor_units(amount: Decimal, currency: str) -> Decimal:
     """An amount in minor units, exactly: it may have parts of one."""
-    with localcontext() as context:
-        context.prec = 2 * LONGEST
-        return amount.scaleb(exponent(currency))
+    return EXACT.scaleb(amount, exponent(currency))
 
 
 def rounded(parts: Sequence[Decimal], keys: Sequence[bytes]) -> list[int]:
@@ -127,12 +143,10 @@ def rounded(parts: Sequence[Decimal], keys: Sequence[bytes]) -> list[int]:
     """
     if any(part < 0 for part in parts):
         raise Invalid("an amount is negative")
-    with localcontext() as context:
-        context.prec = 4 * LONGEST
-        whole = [int(part) for part in parts]
-        rests = [part - floor for part, floor in zip(parts, whole, strict=True)]
-        more = int(sum(rests, Decimal(0)).to_integral_value(ROUND_HALF_EVEN))
-        order = sorted((n for n, rest in enumerate(rests) if rest), key=lambda n: (-rests[n], keys[n], n))
+    whole = [int(part) for part in parts]
+    rests = [EXACT.subtract(part, Decimal(floor)) for part, floor in zip(parts, whole, strict=True)]
+    more = int(reduce(EXACT.add, rests, Decimal(0)).to_integral_value(ROUND_HALF_EVEN))
+    order = sorted((n for n, rest in enumerate(rests) if rest), key=lambda n: (-rests[n], keys[n], n))
     for n in order[:more]:
         whole[n] += 1
     return whole

@@ -127,7 +127,7 @@ def lines_of(text: str, delimiter: str) -> Iterator[Line]:
             continue
         if len(cells) > MOST_COLUMNS:
             raise Invalid(f"line {number} has {len(cells)} columns; at most {MOST_COLUMNS} are read", field="file")
-        if any(len(cell) > MOST_CHARACTERS for cell in cells):
+        if len(max(cells, key=len)) > MOST_CHARACTERS:
             raise Invalid(f"line {number} has a cell of more than {MOST_CHARACTERS} characters", field="file")
         n += 1
         if n > MOST_ROWS + MOST_ABOVE:

@@ -6,13 +6,13 @@ is the sum of what went in, to the minor unit.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal, localcontext
+from decimal import Decimal
 
 from tracker.channels.rules import canonical_names
 from tracker.costs import amounts, days
-from tracker.costs.amounts import currency_of, minor_units, rounded
+from tracker.costs.amounts import EXACT, currency_of, minor_units, rounded
 from tracker.costs.choices import LONGEST_NAME, Choices, checked
 from tracker.costs.platforms import (
     CAMPAIGN,
@@ -116,7 +116,8 @@ class Reader:
     dates: str | None
     last_day: str
     days: dict[str, str] = field(default_factory=dict)
-    names: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    canonical: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
 
     def cell(self, line: Line, role: str) -> str:
         """What a line says in a column; '' where it has none."""
@@ -125,17 +126,17 @@ class Reader:
 
     def left_out(self, line: Line, *, is_edge: bool) -> LeftOut | None:
         """Why a line is no row, or None. At the edges of a file a line without any name is that of its totals."""
+        amount, is_day = self.cell(line, COST), self.is_day(line)
+        if is_day:
+            has_none = amount.strip(" -–—") == ""
+            return LeftOut(line.number, CostLeftOut.NO_AMOUNT, text_of(line)) if has_none else None
         cells = [cell.strip() for cell in line.cells if cell.strip()]
-        text = " ".join(cells)[:LONGEST_NAME]
-        amount = self.cell(line, COST)
         named = self.cell(line, CAMPAIGN)
         is_nameless = is_edge and CAMPAIGN in self.choices.columns and not named and not self.cell(line, DAY)
-        if (is_total(cells[0]) or is_total(named) or (is_nameless and amount)) and not self.is_day(line):
-            return LeftOut(line.number, CostLeftOut.TOTAL, text, self.sum_told(amount))
-        if len(cells) == 1 and len(self.choices.columns) > 1 and not self.is_day(line):
-            return LeftOut(line.number, CostLeftOut.NOTE, text)
-        if amount.strip(" -–—") == "" and self.is_day(line):
-            return LeftOut(line.number, CostLeftOut.NO_AMOUNT, text)
+        if is_total(cells[0]) or is_total(named) or (is_nameless and amount):
+            return LeftOut(line.number, CostLeftOut.TOTAL, text_of(line), self.sum_told(amount))
+        if len(cells) == 1 and not amount:
+            return LeftOut(line.number, CostLeftOut.NOTE, text_of(line))
         return None
 
     def is_day(self, line: Line) -> bool:
@@ -162,9 +163,9 @@ class Reader:
         source, medium = self.name(line, SOURCE), self.name(line, MEDIUM)
         if not source or not medium:
             raise Wrong(CostFault.NO_SOURCE)
-        if (source, medium) not in self.names:
-            self.names[source, medium] = canonical_names(source, medium)
-        source, medium = self.names[source, medium]
+        if (source, medium) not in self.canonical:
+            self.canonical[source, medium] = canonical_names(source, medium)
+        source, medium = self.canonical[source, medium]
         text = self.cell(line, COST)
         currency = self.currency(line, text)
         return Told(
@@ -198,7 +199,9 @@ class Reader:
     def name(self, line: Line, role: str) -> str:
         """A source, a medium or a campaign; raises Wrong where it is too long."""
         text = self.cell(line, role) or {SOURCE: self.choices.source, MEDIUM: self.choices.medium}.get(role, "")
-        found = clean_text(text, LONGEST_NAME + 1) or ""
+        if text not in self.names:
+            self.names[text] = clean_text(text, LONGEST_NAME + 1) or ""
+        found = self.names[text]
         if len(found) > LONGEST_NAME:
             raise Wrong(CostFault.NAME_TOO_LONG, found)
         return found.lower() if role in (SOURCE, MEDIUM) else found
@@ -249,14 +252,11 @@ def understand(sheet: Sheet, choices: Choices, last_day: str) -> Understood:
     numbers = choices.numbers or amounts.numbers_of(line.cells[place] for line in body if place < len(line.cells))
     dates = choices.dates or days.order_of(line.cells[when] for line in body if when < len(line.cells))
     reader = Reader(choices, numbers, dates, last_day)
-    left_out = [
-        LeftOut(line.number, CostLeftOut.ABOVE, " ".join(line.cells).strip()[:LONGEST_NAME])
-        for line in sheet.lines[: choices.header]
-    ]
+    left_out = [LeftOut(line.number, CostLeftOut.ABOVE, text_of(line)) for line in sheet.lines[: choices.header]]
     rows: list[Told] = []
     faulty: list[Faulty] = []
-    for line in body:
-        if out := reader.left_out(line, is_edge=line in (body[0], body[-1])):
+    for n, line in enumerate(body):
+        if out := reader.left_out(line, is_edge=n in (0, len(body) - 1)):
             left_out.append(out)
             continue
         try:
@@ -277,12 +277,18 @@ def understand(sheet: Sheet, choices: Choices, last_day: str) -> Understood:
     )
 
 
+def text_of(line: Line) -> str:
+    """A line as one text."""
+    return " ".join(cell.strip() for cell in line.cells if cell.strip())[:LONGEST_NAME]
+
+
 Key = tuple[str, str, str, str]
 
 
 def agreeing(rows: Sequence[Told]) -> tuple[list[Told], list[Faulty]]:
     """The rows whose days and names each have one currency and no negative sum, and the others as faulty."""
     faulty: list[Faulty] = []
+    rows = list(rows)
     while True:
         currencies, sums = sums_by_key(rows)
         kept: list[Told] = []
@@ -313,7 +319,7 @@ def sums_by_key(rows: Sequence[Told]) -> tuple[dict[Key, str], dict[Key, Decimal
             n += 1
             key = key_of(row, day)
             currencies.setdefault(key, row.currency)
-            sums[key] = sums.get(key, Decimal(0)) + minor
+            sums[key] = EXACT.add(sums[key], minor) if key in sums else minor
         if n > MOST_ROWS:
             raise Invalid(f"shared out over their days, these are more than {MOST_ROWS} rows", field="file")
     return currencies, sums
@@ -357,35 +363,28 @@ def shared(number: int | None, row: Told, what: str) -> list[int | None]:
 
 def added_up(rows: Iterable[Told]) -> tuple[tuple[Cost, ...], tuple[tuple[str, Decimal, int], ...]]:
     """One cost for each day and name, in their order, and the sums by currency."""
-    sums: dict[Key, tuple[Decimal, Cost]] = {}
+    amounts_of: dict[Key, Decimal] = {}
+    counts_of: dict[Key, tuple[int | None, int | None]] = {}
+    currency_of_key: dict[Key, str] = {}
     read: dict[str, Decimal] = {}
-    with localcontext() as context:
-        context.prec = 100
-        for row in rows:
-            read[row.currency] = read.get(row.currency, Decimal(0)) + minor_units(row.amount, row.currency)
-            clicks, views = shared(row.clicks, row, CLICKS), shared(row.impressions, row, IMPRESSIONS)
-            for n, (day, minor) in enumerate(parts_of(row)):
-                key = key_of(row, day)
-                new = Cost(day, row.source, row.medium, row.campaign, 0, row.currency, clicks[n], views[n])
-                known = sums.get(key)
-                sums[key] = (minor, new) if known is None else (known[0] + minor, together(known[1], new))
+    for row in rows:
+        exact = minor_units(row.amount, row.currency)
+        read[row.currency] = EXACT.add(read.get(row.currency, Decimal(0)), exact)
+        clicks, views = shared(row.clicks, row, CLICKS), shared(row.impressions, row, IMPRESSIONS)
+        for n, (day, minor) in enumerate(parts_of(row)):
+            key = key_of(row, day)
+            currency_of_key[key] = row.currency
+            amounts_of[key] = EXACT.add(amounts_of[key], minor) if key in amounts_of else minor
+            known = counts_of.get(key, (None, None))
+            counts_of[key] = (plus(known[0], clicks[n]), plus(known[1], views[n]))
     costs: list[Cost] = []
     totals = []
     for currency, exact in sorted(read.items()):
-        own = [(key, minor, cost) for key, (minor, cost) in sorted(sums.items()) if cost.currency == currency]
-        whole = rounded([minor for _, minor, _ in own], [tie_key(*key) for key, _, _ in own])
-        costs += [replace(cost, amount_minor=minor) for (_, _, cost), minor in zip(own, whole, strict=True)]
+        keys = sorted(key for key, own in currency_of_key.items() if own == currency)
+        whole = rounded([amounts_of[key] for key in keys], [tie_key(*key) for key in keys])
+        costs += [Cost(*key, minor, currency, *counts_of[key]) for key, minor in zip(keys, whole, strict=True)]
         totals.append((currency, exact, sum(whole)))
     return tuple(sorted(costs, key=lambda one: (one.day, one.source, one.medium, one.campaign))), tuple(totals)
-
-
-def together(one: Cost, other: Cost) -> Cost:
-    """Two costs of one key with their counts added up."""
-    return replace(
-        one,
-        clicks=plus(one.clicks, other.clicks),
-        impressions=plus(one.impressions, other.impressions),
-    )
 
 
 def plus(one: int | None, other: int | None) -> int | None:
