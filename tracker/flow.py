@@ -33,7 +33,6 @@ from tracker.identity.stitch import (
     crm_says,
     find_contact,
     is_news,
-    named_since,
     names_by,
     names_of,
     owner_of,
@@ -209,10 +208,8 @@ def contact_said(
     known = owner_of(tx, site.site_id, email, crm_id)
     before = deals_of(tx, site.site_id, [known.contact_id]) if known else set()
     since = parse_instant(fields["created_at"], "created_at") if fields.get("created_at") else changed_at
-    by, value = ("email", email) if email else ("crm_id", crm_id or "")
-    named_at = named_since(tx, site.site_id, crm_evidence(by, value))
-    if known is None or named_at is None or since < named_at or adds_to_known(tx, known, fields):
-        contact_id = contact_named(tx, site, by, value, since, fields)
+    if known is None or adds_to_known(tx, known, fields, changed_at):
+        contact_id = contact_named(tx, site, "email" if email else "crm_id", email or crm_id or "", since, fields)
         own_id = known.own_id if known else contact_id
         row = {
             "site_id": site.site_id,
@@ -279,9 +276,9 @@ def own_ids_of(tx: Tx, contact_ids: Collection[str]) -> dict[str, set[str]]:
     return {contact_id: set(names.get(contact_id, {}).values()) for contact_id in contact_ids}
 
 
-def adds_to_known(tx: Tx, known: Owner, fields: Mapping[str, Any]) -> bool:
-    """Whether a CRM's words add to what it said of a contact before, by its own names or of all it is."""
-    said = [crm_said(tx, known.own_id), crm_says(tx, [known.contact_id]).get(known.contact_id, {})]
+def adds_to_known(tx: Tx, known: Owner, fields: Mapping[str, Any], at: datetime) -> bool:
+    """Whether a CRM's words add to what it said of a contact until then, by its own names or of all it is."""
+    said = [crm_said(tx, known.own_id, at), crm_says(tx, [known.contact_id], until=at).get(known.contact_id, {})]
     return any(is_news(words, fields) for words in said)
 
 
@@ -299,16 +296,11 @@ def contact_named(
         site_id=site.site_id,
         kind=IdentificationKind.CRM,
         occurred_at=at,
-        evidence=crm_evidence(by, value),
+        evidence=f"crm {by} {value}",
         email=given.get("email"),
         crm_id=given.get("crm_id"),
     )
     return stitch(tx, first, site.timezone)
-
-
-def crm_evidence(by: str, value: str) -> str:
-    """What stands for a CRM's naming somebody so: it is one identification, however often it is said."""
-    return f"crm {by} {value}"
 
 
 def contacts_changed(tx: Tx, site: Site, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
