@@ -15,7 +15,7 @@ from api.pages.files import FORMS, answer_file
 from api.pages.frame import Note, Page
 from api.pages.narrowing import OURS, Chip, Drill, Drills, chips_of, cleared, filter_added, link, pairs_kept
 from api.pages.routes import routes
-from api.pages.shown import NOTHING, period_of
+from api.pages.shown import NOTHING, period_of, word
 from api.trust import Audience, audience, site_seen
 from tracker.access.sites import Site
 from tracker.attribution.models import MODELS
@@ -229,19 +229,28 @@ def about_of(table: Table) -> list[tuple[str, str]]:
     """The rule that the figures carry, for the second sheet of a workbook."""
     meta = table.meta
     filters = [
-        (gettext("Not") if one.excludes else gettext("Filter"), f"{gettext(DIMENSION[one.dimension].label)}: {value}")
+        (
+            gettext("Not") if one.excludes else gettext("Filter"),
+            f"{gettext(DIMENSION[one.dimension].label)}: {named(one.dimension, value)}",
+        )
         for one in meta.where
         for value in one.values
     ]
     return [
         (gettext("Period"), f"{meta.from_day} – {meta.to_day} ({meta.timezone})"),
-        (gettext("Attribution model"), meta.model.value),
-        (gettext("Date basis"), meta.basis.value),
+        (gettext("Attribution model"), word("model_word", meta.model.value)),
+        (gettext("Date basis"), word("basis_word", meta.basis.value)),
         (gettext("Currency"), meta.currency or NOTHING),
         *filters,
         *((gettext("Note"), note.text(gettext)) for note in meta.notes),
         *((gettext(METRIC[key].label), gettext(METRIC[key].definition)) for key in table.metrics),
     ]
+
+
+def named(name: Dimension, value: str) -> str:
+    """A value of a dimension in the reader's language, for a file."""
+    macro = {Dimension.CHANNEL: "channel_word", Dimension.DEVICE: "device_word"}.get(name)
+    return word(macro, value) if macro else displayed(name, value)
 
 
 def download(form: str) -> str:

@@ -139,6 +139,8 @@ def test_the_same_figures_stand_on_the_page_and_in_every_file(reader: FlaskClien
     assert [[float(cell) if cell else None for cell in line[2:]] for line in lines] == plain
     book = load_workbook(io.BytesIO(files["xlsx"].data))
     sheet = list(book.worksheets[0].iter_rows(values_only=True))[1:]
+    rule = dict(book.worksheets[1].iter_rows(values_only=True, max_col=2))
+    assert (rule["Attribution model"], rule["Not"]) == ("Linear", "Source: nobody")
     assert [list(row[2:]) for row in sheet[:-1]] == [
         [pytest.approx(one, abs=1e-6) if one is not None else None for one in row] for row in plain
     ]
