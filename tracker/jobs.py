@@ -32,6 +32,8 @@ from tracker.visits.park import is_of_a_hit
 from tracker.visits.waiting import NOTHING_AHEAD
 
 log = logging.getLogger("minamoto.work")
+# How long a job that runs beside may go on when the loop ends.
+LEAVE_S = 20.0
 
 
 def never_full(done: int, settings: Settings) -> bool:
@@ -157,9 +159,19 @@ def prune_all(engine: Engine, settings: Settings) -> int:
 def work(engine: Engine, settings: Settings, stop: threading.Event, more: Sequence[Job] = ()) -> None:
     """Run the jobs until `stop` is set; an error is logged and the job is tried again after a rest.
 
-    more  jobs beside JOBS, which the caller knows of and this module may not
+    more  jobs beside JOBS, which the caller knows of and this module may not; each in a thread of its own, so that one
+          that waits for another machine keeps no hit waiting
     """
-    jobs = (*JOBS, *more)
+    threads = [threading.Thread(target=run_in_turn, args=((job,), engine, settings, stop), daemon=True) for job in more]
+    for thread in threads:
+        thread.start()
+    run_in_turn(JOBS, engine, settings, stop)
+    for thread in threads:
+        thread.join(LEAVE_S)
+
+
+def run_in_turn(jobs: Sequence[Job], engine: Engine, settings: Settings, stop: threading.Event) -> None:
+    """Run jobs one after the other, each when it is due, until `stop` is set."""
     due = dict.fromkeys((job.name for job in jobs), 0.0)
     while not stop.wait(max(0.0, min(due.values()) - time.monotonic())):
         for job in jobs:
