@@ -62,7 +62,8 @@ def test_a_figure_leads_to_its_rows_its_deal_its_touches_and_their_raw_hits(clie
 def follow(client: FlaskClient, model: str, shown: str) -> None:
     """From what the ad earned under a model down to what was received, by links alone."""
     report = opened(client, f"{REPORT}&model={model}")
-    row = report[report.index("Paid search") :]
+    table = report[report.index("<tbody") :]
+    row = table[table.index("Paid search") :]
     rows = opened(client, links(row, shown)[0])
     assert shown in rows.split("<h1>", 1)[1].split("</h1>")[0]
     deal = opened(client, links(rows, "Tea house")[0])
