@@ -37,7 +37,7 @@ def writer(settings: Settings, engine: Engine) -> Flask:
 
 
 def send_due(engine: Engine, settings: Settings, now: datetime, app: Callable[[], Flask] | None = None) -> Sent:
-    """Send every report that is due and that no other worker has taken.
+    """Send every report that is due and that no other worker has taken; none more where the mail server is away.
 
     app  gives the application that composes; made when the first mail is composed, if not given
     """
@@ -59,6 +59,8 @@ def send_due(engine: Engine, settings: Settings, now: datetime, app: Callable[[]
                 settle_failed(tx, one, delivery.kind, is_final=delivery.outcome is Outcome.NEVER)
         n_sent += delivery.outcome is Outcome.SENT
         n_failed += delivery.outcome is not Outcome.SENT
+        if delivery.is_servers:
+            break
     return Sent(n_sent, n_failed)
 
 

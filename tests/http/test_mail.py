@@ -1,5 +1,6 @@
 """Reports by mail, over a real SMTP server: their figures, once, again after a failure, and to nobody who may not."""
 
+import pickle
 import re
 from collections.abc import Iterator
 from datetime import datetime
@@ -8,7 +9,7 @@ from email.message import EmailMessage
 import pytest
 from sqlalchemy import Engine, insert, select, update
 
-from api.mail.sending import Sent, send_due
+from api.mail.sending import SEND_REPORTS, Sent, send_due
 from tests.http.test_overview_page import sold, text_of, tiles
 from tests.mailserver import MailServer, mail_server
 from tests.people import add_cheap_user, browser_of, send
@@ -214,3 +215,20 @@ def test_a_user_orders_gets_one_now_and_stops(world: World, mails: MailServer) -
         assert tx.execute(select(digests)).all() == []
         notes = tx.execute(select(audit.c.details)).scalars().all()
     assert notes == [{"before": [], "after": ["week", "month"]}, {"before": ["week", "month"], "after": []}]
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_while_the_mail_server_is_away_no_other_report_is_tried(world: World, mails: MailServer) -> None:
+    order(world)
+    second = add_cheap_user(world, "jun@acme.example", Role.VIEWER)
+    with begin(world.store) as tx:
+        set_orders(tx, second, world.acme.site_id, [Every.WEEK], world.clock())
+    world.clock.at = MONDAY
+    away = world.settings.model_copy(update={"smtp_url": "smtp://127.0.0.1:1"})
+    assert send_due(world.store, away, world.clock(), lambda: world.app) == Sent(n_failed=1)
+    assert sent(world) == Sent(n_sent=1)
+    assert mails.recipients == ["jun@acme.example"]
+
+
+def test_the_job_can_be_handed_to_a_process_of_its_own() -> None:
+    assert pickle.loads(pickle.dumps(SEND_REPORTS)) == SEND_REPORTS

@@ -26,10 +26,14 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An outcome and its kind, without addresses or what the server wrote: 'SMTP 550', 'timeout'."""
+    """An outcome and its kind, without addresses or what the server wrote: 'SMTP 550', 'timeout'.
+
+    is_servers  whether every other message would have gone the same way now
+    """
 
     outcome: Outcome
     kind: str = ""
+    is_servers: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +90,20 @@ def deliver(server: Server, message: EmailMessage) -> Delivery:
                 return Delivery(Outcome.NEVER, "SMTPUTF8")
             return Delivery(Outcome.SENT)
     except Unencrypted:
-        return Delivery(Outcome.LATER, "no encryption")
+        return later("no encryption")
     except NotLoggedIn:
-        return Delivery(Outcome.LATER, "log-in")
+        return later("log-in")
     except smtplib.SMTPResponseException as error:
-        return Delivery(Outcome.LATER, f"SMTP {error.smtp_code}")
+        return later(f"SMTP {error.smtp_code}")
     except TimeoutError:
-        return Delivery(Outcome.LATER, "timeout")
+        return later("timeout")
     except (OSError, smtplib.SMTPException) as error:
-        return Delivery(Outcome.LATER, type(error).__name__)
+        return later(type(error).__name__)
+
+
+def later(kind: str) -> Delivery:
+    """The server is not to be had now."""
+    return Delivery(Outcome.LATER, kind, is_servers=True)
 
 
 def of_code(code: int) -> Delivery:
