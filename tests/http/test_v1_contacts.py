@@ -81,6 +81,13 @@ def test_older_words_do_not_win_over_newer_ones(crm: Program) -> None:
     assert late["name"] == "Hana Sato"
 
 
+def test_the_same_words_told_late_were_true_earlier(crm: Program) -> None:
+    crm.put("/contacts", {**HANA, "changed_at": "2026-03-20T00:00:00Z"})
+    late = crm.put("/contacts", {**HANA, "changed_at": "2026-03-10T00:00:00Z"}).json
+    assert late is not None
+    assert (late["lead_at"], late["updated_at"]) == ("2026-03-10T00:00:00.000Z",) * 2
+
+
 def test_a_contact_is_a_lead_since_the_crm_knew_it(crm: Program) -> None:
     contact = crm.put("/contacts", {**HANA, "created_at": "2026-03-31T23:30:00+09:00"}).json
     assert contact is not None
