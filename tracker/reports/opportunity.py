@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from tracker.attribution.credit import MICRO
+import numpy as np
+from numpy.typing import NDArray
+
+from tracker.attribution.credit import MICRO, group_sums
+from tracker.attribution.touches import Ints
 from tracker.deals.probability import expected_minor
 from tracker.reports.columns import NOBODY
 from tracker.reports.exchange import Exchange, Unconverted
@@ -52,6 +56,7 @@ class Shares(Protocol):
 
     @property
     def values(self) -> Sequence[str]: ...
+    def parts(self, deal_ids: Sequence[str], amounts: Sequence[int]) -> tuple[Ints, Ints, NDArray[Any]]: ...
     def shares(self, deal_ids: Sequence[str], amounts: Sequence[int]) -> Iterator[tuple[int, int, int]]: ...
 
 
@@ -294,6 +299,7 @@ def items_of(scene: Scene, facts: Facts, asked: Asked) -> Iterator[Item]:
 
 Cell = tuple[str | None, int]  # a stage (ALL: all of them), and the number of a value, NOBODY or TOGETHER
 TOGETHER = NOBODY - 1
+Kind = tuple[str | None, str]  # a stage, and the name of a figure
 
 
 def report_of(
@@ -348,17 +354,26 @@ def added(items: Sequence[Item], credited: Shares) -> dict[Cell, dict[str, int]]
         own = found.setdefault(cell, {})
         own[name] = own.get(name, 0) + amount
 
-    def place(item: Item, code: int, amount: int) -> None:
-        add((item.stage, code), item.name, amount)
-        if item.stage is not ALL and item.name not in {"entered", "reached"}:
-            add((ALL, code), item.name, amount)
+    def place(kind: Kind, code: int, amount: int) -> None:
+        stage, name = kind
+        if amount:
+            add((stage, code), name, amount)
+        if amount and stage is not ALL and name not in {"entered", "reached"}:
+            add((ALL, code), name, amount)
 
+    together: dict[Kind, int] = {}
     for item in items:
-        if item.amount:
-            place(item, TOGETHER, item.amount)
-    deal_ids, amounts = [one.deal_id for one in items], [one.amount for one in items]
-    for number, code, part in credited.shares(deal_ids, amounts):
-        place(items[number], code, part)
+        kind = item.stage, item.name
+        together[kind] = together.get(kind, 0) + item.amount
+    for kind, amount in together.items():
+        place(kind, TOGETHER, amount)
+    kinds = {kind: number for number, kind in enumerate(together)}
+    of_item = np.array([kinds[item.stage, item.name] for item in items], dtype=np.int64)
+    places, codes, parts = credited.parts([one.deal_id for one in items], [one.amount for one in items])
+    size, listed = len(credited.values) + 1, list(kinds)
+    cells, groups = np.unique(of_item[places] * size + codes + 1, return_inverse=True)
+    for cell, amount in zip(cells.tolist(), group_sums(parts, groups, len(cells)), strict=True):
+        place(listed[cell // size], cell % size - 1, amount)
     return found
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tracker.attribution.credit import Weighted, exact, share, with_rest, without_idle
+from tracker.attribution.credit import Weighted, exact, group_sums, share, with_rest, without_idle
 from tracker.attribution.models import weigh_all
 from tracker.attribution.touches import Bools, Ints
 from tracker.reports.columns import KINDS, NOBODY, Conversions, Walks
@@ -38,27 +38,29 @@ class Credited:
     codes: Ints
     values: Sequence[str]
 
-    def shares(self, deal_ids: Sequence[str], amounts: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-        """Share each deal's amount: (its place in the list, number of the value or NOBODY, part), parts of 0 left out.
+    def parts(self, deal_ids: Sequence[str], amounts: Sequence[int]) -> tuple[Ints, Ints, NDArray[Any]]:
+        """Share each deal's amount: per part its place in the list, the number of its value or NOBODY, and how much.
 
-        The parts of an amount add up to it, whatever they are.
+        The parts of an amount add up to it, whatever they are; a value may have several, one for each of its touches.
         """
         paths = np.array([self.numbers.get(one, NOBODY) for one in deal_ids], dtype=np.int64)
         explained = np.append(self.weighted.totals, 0)[paths] > 0
         given: NDArray[Any] = exact(list(amounts))
         chosen, lost = np.flatnonzero(explained), np.flatnonzero(~explained)
-        parts = share(given[chosen], paths[chosen], self.weighted)
-        places = np.repeat(chosen, np.diff(parts.offsets)).tolist()
-        yield from _added(zip(places, self.codes[parts.touches].tolist(), parts.shares.tolist(), strict=True))
-        yield from ((place, NOBODY, amount) for place in lost.tolist() if (amount := int(given[place])))
+        shared = share(given[chosen], paths[chosen], self.weighted)
+        places = np.concatenate((np.repeat(chosen, np.diff(shared.offsets)), lost)).astype(np.int64)
+        codes = np.concatenate((self.codes[shared.touches], np.full(len(lost), NOBODY))).astype(np.int64)
+        return places, codes, np.concatenate((shared.shares, given[lost]))
 
-
-def _added(parts: Iterator[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
-    """The parts of one place and value as one."""
-    sums: dict[tuple[int, int], int] = {}
-    for place, code, amount in parts:
-        sums[place, code] = sums.get((place, code), 0) + amount
-    return ((place, code, amount) for (place, code), amount in sums.items() if amount)
+    def shares(self, deal_ids: Sequence[str], amounts: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+        """The same, one by one, those of a value together, without what is nothing."""
+        places, codes, parts = self.parts(deal_ids, amounts)
+        size = len(self.values) + 1
+        found, groups = np.unique(places * size + codes + 1, return_inverse=True)
+        for cell, amount in zip(found.tolist(), group_sums(parts, groups, len(found)), strict=True):
+            if amount:
+                place, code = divmod(cell, size)
+                yield place, code - 1, amount
 
 
 def credited_of(engine: Engine, query: Query) -> Credited:
@@ -83,16 +85,12 @@ def credited_of(engine: Engine, query: Query) -> Credited:
 
 
 def conversions_among(found: Conversions, chosen: Bools) -> Conversions:
-    """Some of the conversions."""
+    """Some of the conversions, without their own ids and their contacts'."""
     places = np.flatnonzero(chosen).tolist()
-
-    def texts(column: Sequence[str]) -> list[str]:
-        return [column[i] for i in places]
-
     return Conversions(
-        texts(found.ids),
-        texts(found.contact_ids),
-        texts(found.deal_ids),
+        [],
+        [],
+        [found.deal_ids[i] for i in places],
         found.kinds[chosen],
         found.converted_ms[chosen],
         found.days[chosen],

@@ -14,6 +14,7 @@ from tracker.db.store import Tx
 from tracker.deals.pipelines import read_pipelines
 from tracker.errors import Invalid
 from tracker.reports.asking import POLICY, ask
+from tracker.reports.engines.sql import FETCH
 from tracker.reports.exchange import Exchange
 from tracker.reports.globally import check_single
 from tracker.reports.keeping import engine_of
@@ -80,7 +81,10 @@ def read_ways(tx: Tx, site_id: int, day: str) -> list[Way]:
     rows = tx.execute(
         select(*COLUMNS).where(table.site_id == site_id, table.from_day <= day).order_by(table.deal_id, table.position)
     )
-    return ways_of((StateRow._make(row) for row in rows), day)
+    found: list[StateRow] = []
+    for some in rows.partitions(FETCH):
+        found += map(StateRow._make, some)
+    return ways_of(found, day)
 
 
 def read_people(tx: Tx, site_id: int, day: str) -> dict[str, list[str]]:
