@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 from tracker.errors import Invalid
 
-SUNDAY = 6
+MONDAY = 0
 # In the order in which they are offered. 'all_time' begins with the first day that a site knows, so it is not here.
 PERIODS = (
     "today",
@@ -27,7 +27,7 @@ PERIODS = (
 )
 
 
-def days_of(word: str, today: date, first_weekday: int = SUNDAY) -> tuple[date, date]:
+def days_of(word: str, today: date, first_weekday: int = MONDAY) -> tuple[date, date]:
     """The first and the last day of a usual period; raises Invalid for a word that is none of PERIODS.
 
     today          the site's day now
