@@ -6,8 +6,9 @@ All of it is of the end of a day, from states that began by then; what came late
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import groupby
-from operator import attrgetter
+from operator import itemgetter
 from typing import NamedTuple
 
 from tracker.deals.probability import share_bp
@@ -119,7 +120,7 @@ def ways_of(rows: Iterable[StateRow], day: str) -> list[Way]:
     rows  those of a deal together, in their order
     """
     found: list[Way] = []
-    for _, group in groupby(rows, key=attrgetter("deal_id")):
+    for _, group in groupby(rows, key=itemgetter(0)):
         own = [row for row in group if row.from_day <= day]
         if own:
             found.append(Way(tuple(stays_of(own)), own[-1]))
@@ -138,7 +139,13 @@ def stays_of(rows: Sequence[StateRow]) -> Iterator[Stay]:
 
 def days_between(first: str, last: str) -> int:
     """Whole days from one day to another."""
-    return date.fromisoformat(last).toordinal() - date.fromisoformat(first).toordinal()
+    return ordinal(last) - ordinal(first)
+
+
+@lru_cache(maxsize=4_096)
+def ordinal(day: str) -> int:
+    """A day's number; the same few days are asked for again and again."""
+    return date.fromisoformat(day).toordinal()
 
 
 def rank(ordered: Sequence[int], percent: int) -> int | None:
