@@ -140,7 +140,7 @@ def test_a_policy_is_tried_without_being_saved(world: World, crm: Program) -> No
         (["email"], "800.01", "0.00"),
         (["paid_search"], "0.00", "800.01"),
     ]
-    assert found["moved"] == {"form": 1, "lead": 1, "deal_created": 1, "deal_won": 1, "revenue": 1}
+    assert found["moved"] == {"form": 1, "lead": 1, "customer": 1, "deal_created": 1, "deal_won": 1, "revenue": 1}
     assert (crm.get("/policy").json or {})["version"] == 0
 
 
