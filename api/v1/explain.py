@@ -249,7 +249,10 @@ class Explained(Out):
     """Why a conversion is credited as it is."""
 
     conversion_id: str = Field(description="The conversion.", examples=["0c6a9e7b1f2d4c3b8a9f0e1d2c3b4a59"])
-    kind: str = Field(description="deal_won, deal_created, lead, mql, sql, customer, form, call, chat or offline.", examples=["deal_won"])
+    kind: str = Field(
+        description="deal_won, deal_created, lead, mql, sql, customer, form, call, chat or offline.",
+        examples=["deal_won"],
+    )
     at: At = Field(description="When it came.")
     day: Day = Field(description="The day it counts on, in the site's zone.")
     counts: bool = Field(

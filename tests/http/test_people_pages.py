@@ -151,6 +151,8 @@ def walk(world: World, browser: FlaskClient, query: str) -> Iterator[tuple[str, 
         yield endpoint, path, answer.get_data(as_text=True)
         for href in re.findall(r'href="([^"#]+)', answer.get_data(as_text=True)):
             target = href.replace("&amp;", "&")
+            if re.search(r"[?&](site|lang)=", target):  # another site, or the same page in Japanese
+                continue
             waiting.insert(0, path.partition("?")[0] + target if target.startswith("?") else target)
 
 
