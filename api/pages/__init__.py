@@ -10,6 +10,7 @@ from api.pages.compare import compare_file, compare_page
 from api.pages.contact import contact
 from api.pages.contacts import contacts, contacts_file
 from api.pages.costs import change_cost, cost, cost_new, costs, remove_cost, save_cost
+from api.pages.costs_file import costs_file
 from api.pages.costs_import import (
     costs_draft,
     costs_import,
@@ -87,6 +88,7 @@ VIEWS = (
     calls,
     calls_file,
     costs,
+    costs_file,
     cost_new,
     save_cost,
     cost,

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext, ngettext
 
 from api.context import here
+from api.pages.files import files_of
 from api.pages.frame import Page, address, kept_arguments, site_named
 from api.pages.routes import routes
 from api.pages.shown import count, money, period_of
@@ -122,6 +123,7 @@ def costs() -> ResponseReturnValue:
         is_known=is_known,
         is_narrowed=any(args.get(name) for name in NARROWED),
         may_tell=may_tell(),
+        downloads=files_of("pages.costs_file") if found else None,
     )
 
 

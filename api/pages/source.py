@@ -151,13 +151,6 @@ class Chart:
     series: tuple[ShownSeries, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Downloads:
-    csv: str
-    xlsx: str
-    json: str
-
-
 def asked(tx: Tx, site: Site, today: str) -> tuple[str, Query]:
     """The preset and the query that this page's address asks for; raises Invalid."""
     args = {name: request.args.get(name, "") for name in (*ASKED, "period", "from", "to")}
@@ -192,7 +185,7 @@ def source() -> ResponseReturnValue:
         report=shown_report(table, query),
         query=shown_query(word, query, table),
         chart=shown_chart(lines, query) if lines else None,
-        downloads=Downloads(*map(download, FORMS)),
+        downloads={form: download(form) for form in FORMS},
     )
 
 

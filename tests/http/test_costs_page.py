@@ -10,9 +10,11 @@ from sqlalchemy import Engine, func, select
 from werkzeug.test import TestResponse
 
 from tests.people import SQLITE_ONLY, browser_of, send
-from tests.world import World
+from tests.world import START, World
+from tracker.costs.load import load
+from tracker.costs.rows import Cost
 from tracker.db.schema import audit, cost_drafts, cost_imports, costs
-from tracker.db.store import reading
+from tracker.db.store import begin, reading
 from tracker.vocabulary import Role
 
 pytestmark = SQLITE_ONLY
@@ -195,3 +197,26 @@ def test_a_viewer_sees_sums_and_changes_nothing(world: World) -> None:
     assert viewer.get("/costs/import").status_code == 403
     for path in ("/costs/new", "/costs/import", "/costs/names", "/costs/names/rules", "/costs/rows/x/remove"):
         assert send(viewer, path, ENTRY).status_code == 403
+
+
+def test_the_list_as_a_file_holds_what_the_page_shows(world: World) -> None:
+    with begin(world.store) as tx:
+        rows = [
+            Cost("2026-03-30", "google", "cpc", "=spring", 120_50, "EUR", 7, None),
+            Cost("2026-03-31", "facebook", "paid_social", "tea", 30_00, "EUR"),
+        ]
+        load(tx, world.acme.site_id, rows, START)
+    viewer = browser_of(world, Role.VIEWER)
+    whole = viewer.get("/costs.json?from=2026-03-01&to=2026-04-01").get_json()
+    assert [(row["day"], row["campaign"], row["amount"], row["clicks"]) for row in whole["rows"]] == [
+        ("2026-03-31", "tea", "30.00", None),
+        ("2026-03-30", "=spring", "120.50", 7),
+    ]
+    named = viewer.get("/costs.csv?from=2026-03-01&to=2026-04-01&source=google").text
+    assert "'=spring" in named
+    assert "120.50" in named
+    assert "tea" not in named
+    page = viewer.get("/costs?from=2026-03-01&to=2026-04-01").text
+    assert "€120.50" in page
+    assert "€30.00" in page
+    assert "/costs.xlsx?from=2026-03-01" in page
