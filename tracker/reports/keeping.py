@@ -161,7 +161,9 @@ def keep_paths(store: Store, most_mb: int) -> None:
 
 def engine_of(tx: Tx) -> Engine:
     """Who scans the facts for a transaction: only one that writes nothing may share what it reads."""
-    keeper = KEEPERS.get(tx.engine)
-    if keeper is None or not tx.get_execution_options().get("reading", False):
-        return SqlEngine(tx)
-    return HeldEngine(tx, keeper)
+    return HeldEngine(tx, KEEPERS[tx.engine]) if is_kept(tx) else SqlEngine(tx)
+
+
+def is_kept(tx: Tx) -> bool:
+    """Whether this transaction only reads, from a store of which this process keeps what it read."""
+    return tx.engine in KEEPERS and bool(tx.get_execution_options().get("reading", False))

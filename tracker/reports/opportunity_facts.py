@@ -1,6 +1,6 @@
 """What the Opportunity report reads, and the question it is asked. Writes nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -18,6 +18,7 @@ from tracker.reports.engines.sql import FETCH
 from tracker.reports.exchange import Exchange
 from tracker.reports.globally import check_single
 from tracker.reports.keeping import engine_of
+from tracker.reports.kept_ways import ways_kept
 from tracker.reports.opportunity import Asked, Facts, Report, report_of
 from tracker.reports.opportunity_credit import credited_of
 from tracker.reports.opportunity_ways import OPEN, StateRow, ToldStage, Way, ways_of
@@ -75,8 +76,13 @@ def facts_of(tx: Tx, asked: Asked) -> Facts:
     )
 
 
-def read_ways(tx: Tx, site_id: int, day: str) -> list[Way]:
-    """The ways of a site's deals up to a day."""
+def read_ways(tx: Tx, site_id: int, day: str) -> Sequence[Way]:
+    """The ways of a site's deals up to a day; kept while nothing is told of deals."""
+    return ways_kept(tx, site_id, day, lambda: ways_in(tx, site_id, day))
+
+
+def ways_in(tx: Tx, site_id: int, day: str) -> list[Way]:
+    """The same from the tables."""
     table = deal_states.c
     rows = tx.execute(
         select(*COLUMNS).where(table.site_id == site_id, table.from_day <= day).order_by(table.deal_id, table.position)

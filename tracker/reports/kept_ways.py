@@ -1,0 +1,68 @@
+"""The ways of a site's deals, kept as paths are (keeping.py) as long as nothing was told or derived since.
+
+Reading them takes most of the Opportunity report's time, and people ask it again with another source or model. A way
+never changes once it is made; what is kept is right for a transaction that sees just as many words of the CRM.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from weakref import WeakKeyDictionary
+
+from sqlalchemy import Engine, func, select
+
+from tracker.db.schema import crm_changes, recredited
+from tracker.db.store import Tx
+from tracker.reports.keeping import is_kept
+from tracker.reports.opportunity_ways import Way
+from tracker.vocabulary import CrmChangeKind
+
+# How many days of sites are kept; each takes about a megabyte for a thousand deals.
+MOST = 4
+
+Key = tuple[int, str, int, int, int]
+
+
+class Kept:
+    """What one process keeps of one store."""
+
+    def __init__(self) -> None:
+        self._ways: OrderedDict[Key, Sequence[Way]] = OrderedDict()
+        self._guard = Lock()
+
+    def get(self, key: Key, read: Callable[[], Sequence[Way]]) -> Sequence[Way]:
+        """The ways of a key, read where they are not there."""
+        with self._guard:
+            if key in self._ways:
+                self._ways.move_to_end(key)
+                return self._ways[key]
+        found = read()
+        with self._guard:
+            self._ways[key] = found
+            while len(self._ways) > MOST:
+                self._ways.popitem(last=False)
+        return found
+
+
+KEPT: WeakKeyDictionary[Engine, Kept] = WeakKeyDictionary()
+
+
+def ways_kept(tx: Tx, site_id: int, day: str, read: Callable[[], Sequence[Way]]) -> Sequence[Way]:
+    """The ways of a site's deals up to a day, from `read` where something was told since; for readers alone."""
+    if not is_kept(tx):
+        return read()
+    key = (site_id, day, *told(tx, site_id))
+    return KEPT.setdefault(tx.engine, Kept()).get(key, read)
+
+
+def told(tx: Tx, site_id: int) -> tuple[int, int, int]:
+    """How many words on deals there are, the last of them, and the last write that credited something anew.
+
+    Words are only ever added, so that as many words are the same words; a rebuild credits anew.
+    """
+    words = select(func.count(), func.coalesce(func.max(crm_changes.c.seq), 0)).where(
+        crm_changes.c.site_id == site_id, crm_changes.c.kind == CrmChangeKind.DEAL.value
+    )
+    n, last = tx.execute(words).one()
+    mark = select(func.coalesce(func.max(recredited.c.revision), 0)).where(recredited.c.site_id == site_id)
+    return int(n), int(last), int(tx.execute(mark).scalar_one())
