@@ -120,7 +120,9 @@ def all_credits(tx: Tx, query: Query) -> Credits:
 def test_the_explanation_gives_each_touch_what_the_report_gives_it(
     store: Store, facts: Facts, query: Query, policy: Policy, models: list[Model]
 ) -> None:
-    query = replace(query, policy=policy, basis=Basis.ACTIVITY, from_day="2020-01-01", to_day="2030-01-01")
+    # A whole report: an explanation tells of all touches of a conversion.
+    whole = {"where": (), "from_day": "2020-01-01", "to_day": "2030-01-01"}
+    query = replace(query, policy=policy, basis=Basis.ACTIVITY, **whole)
     with stored(store, facts) as tx:
         for model in models:
             asked = replace(query, model=model)
