@@ -251,7 +251,7 @@ def sheet_of(found: list[Entry]) -> Sheet:
         SheetColumn(gettext("Changed by"), key="actor"),
         SheetColumn(gettext("What"), key="action"),
         SheetColumn(gettext("Of what"), key="subject"),
-        SheetColumn(gettext("Change"), key="change"),
+        SheetColumn(gettext("What was changed"), key="change"),
     )
     shown = [entry_shown(one) for one in found]
     rows = [(one.at, one.actor, one.action, one.subject, "; ".join(map(change_text, one.changes))) for one in shown]

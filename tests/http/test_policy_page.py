@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 
 from tests.http.test_calls_page import log_in, token_in
 from tests.http.test_v1_reports import sold
-from tests.world import BOB, Program, World
+from tests.world import ALICE, BOB, Program, World
 from tracker.attribution.fits import refit
 from tracker.attribution.policies import policy_in_force
 from tracker.attribution.policy import ChannelRule, Custom, Own
@@ -127,7 +127,7 @@ def test_a_viewer_tries_and_does_not_save(seen: World) -> None:
     assert "/policy?" not in unescape(client.get("/policy").text).partition("<form")[2].partition("formaction")[2]
     answer = client.post("/policy", data={**SETTINGS, **RULE, "csrf_token": token})
     assert answer.status_code == 403
-    assert client.post("/policy", data=SETTINGS).status_code == 400
+    assert log_in(seen, ALICE).post("/policy", data=SETTINGS).status_code == 400, "without a token"
     assert in_force(seen) == 0
 
 

@@ -111,6 +111,7 @@ def test_a_refund_a_late_touch_and_a_policy_are_told_apart(store: Engine) -> Non
     moved = differences(refunded, ruled)
     assert {one.kind for one in moved} == {
         *(kind for kind in ConversionKind if kind in {"form", "lead"}),
+        "customer",
         "deal_won",
         "deal_created",
         REVENUE,
@@ -179,7 +180,7 @@ def test_the_command_line_keeps_runs_and_tells_what_changed(store: Engine, tmp_p
     assert "paid_search: 100.00 -> 0.00" in told
     period = ("--from", "2026-04-01", "--to", "2026-04-30", "--model", "first", "--format", "json")
     found = json.loads(call("diff", "--site", "acmekey", "--policy", "0", "--policy", "1", *period))
-    assert found["causes"] == {"policy": 5}
+    assert found["causes"] == {"policy": 6}
     assert found["differences"] == json.loads(call("diff", before, after, "--format", "json"))["differences"]
     call("diff", before, code=2)
     call("diff", before, str(file), code=1)

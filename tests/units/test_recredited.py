@@ -60,13 +60,13 @@ def story(store: Engine) -> Story:
 
 
 HANA = "hana@kyoto.example"
-HERS = [("deal_created", "D-1"), ("deal_won", "D-1"), ("form", HANA), ("lead", HANA)]
+HERS = [("customer", HANA), ("deal_created", "D-1"), ("deal_won", "D-1"), ("form", HANA), ("lead", HANA)]
 
 
 def test_a_late_touch_recredits_what_came_after_it_and_nothing_else(story: Story) -> None:
     assert story.again(lambda: story.page("v", DAY)) == HERS
     # After the form, before the deal.
-    assert story.again(lambda: story.page("v", 2 * DAY + 8 * HOUR)) == HERS[:2]
+    assert story.again(lambda: story.page("v", 2 * DAY + 8 * HOUR)) == HERS[:3]
 
 
 def test_a_touch_after_every_conversion_recredits_nothing(story: Story) -> None:
@@ -105,8 +105,11 @@ def test_the_same_words_again_recredit_nothing(story: Story) -> None:
 
 
 def test_a_deal_that_is_reopened_recredits_its_win(story: Story) -> None:
-    assert story.again(lambda: story.deal("D-1", START + 20 * DAY, status="open")) == [("deal_won", "D-1")]
-    assert story.again(lambda: story.deal("D-1", START + 22 * DAY, status="won")) == [("deal_won", "D-1")]
+    # She is no customer any more, and one again.
+    reopened = story.again(lambda: story.deal("D-1", START + 20 * DAY, status="open"))
+    assert reopened == [("deal_won", "D-1"), ("gone", "")]
+    won = story.again(lambda: story.deal("D-1", START + 22 * DAY, status="won"))
+    assert won == [("customer", HANA), ("deal_won", "D-1")]
 
 
 def test_an_open_deal_in_another_stage_recredits_nothing(story: Story) -> None:
@@ -116,7 +119,8 @@ def test_an_open_deal_in_another_stage_recredits_nothing(story: Story) -> None:
 
 def test_a_deal_that_changes_hands_recredits_both_its_conversions(story: Story) -> None:
     ken = [{"by": "email", "value": "ken@osaka.example"}]
-    assert story.again(lambda: story.deal("D-1", START + 20 * DAY, contacts=ken)) == HERS[:2]
+    moved = story.again(lambda: story.deal("D-1", START + 20 * DAY, contacts=ken))
+    assert moved == [("deal_created", "D-1"), ("deal_won", "D-1"), ("gone", "")]  # he was a customer before
 
 
 def test_crediting_again_writes_and_marks_nothing(story: Story) -> None:
@@ -137,7 +141,7 @@ def test_a_rebuild_marks_everything_once_and_gives_the_same_rows(story: Story) -
         rebuild(tx, 100)
         assert tx.execute(select(recredited.c.conversion_id)).scalars().all() == [EVERYTHING]
     assert story.facts() == before
-    assert len(before["conversions"]) == 8
+    assert len(before["conversions"]) == 10
 
 
 def test_sqlite_looks_the_touches_of_a_contact_up_by_its_browsers(tmp_path: Path) -> None:
