@@ -7,8 +7,9 @@ from pydantic import Field
 
 from api.context import here
 from api.trust import token_site
-from api.v1.contract import XLSX, operation
+from api.v1.contract import operation
 from api.v1.fields import CONTROL, Args, Out
+from api.v1.files import as_file
 from tracker.clock import local_day
 from tracker.db.store import reading
 from tracker.errors import Invalid
@@ -110,11 +111,7 @@ def get_opportunity_report(args: OpportunityArgs) -> OpportunityReport | Respons
         report = opportunity_report(tx, question, now)
     name = f"opportunities-{question.as_of}"
     if args.format == "csv":
-        answer = Response(to_csv(cells_sheet(report, keyed=True), site.timezone), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
-        return answer
+        return as_file(to_csv(cells_sheet(report, keyed=True), site.timezone), name, "csv")
     if args.format == "xlsx":
-        answer = Response(to_xlsx(sheets_of(report), made_at=now, timezone=site.timezone), mimetype=XLSX)
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}.xlsx"'
-        return answer
+        return as_file(to_xlsx(sheets_of(report), made_at=now, timezone=site.timezone), name, "xlsx")
     return OpportunityReport(**to_json(report))

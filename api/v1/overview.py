@@ -9,6 +9,7 @@ from api.context import here
 from api.trust import token_site
 from api.v1.contract import operation
 from api.v1.fields import CONTROL, Args, Out
+from api.v1.files import as_file
 from tracker.clock import local_day
 from tracker.db.store import reading
 from tracker.errors import Invalid
@@ -133,8 +134,5 @@ def get_overview(args: OverviewArgs) -> OverviewOut | Response:
         query = ask_overview(tx, asked, site, local_day(now, site.timezone))
         found = read_overview(tx, query, now)
     if args.format == "csv":
-        name = f"overview-{query.from_day}-{query.to_day}.csv"
-        answer = Response(to_csv(found), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+        return as_file(to_csv(found), f"overview-{query.from_day}-{query.to_day}", "csv")
     return OverviewOut(**to_json(found))

@@ -9,6 +9,7 @@ from api.context import here
 from api.trust import token_site
 from api.v1.contract import operation
 from api.v1.fields import CONTROL, Args, At, Out
+from api.v1.files import as_file
 from api.v1.paging import PageOut
 from tracker.clock import format_instant, local_day
 from tracker.db.store import reading
@@ -199,10 +200,7 @@ def get_path_report(args: PathReportArgs) -> Paths | Response:
         question = ask_paths(tx, asked, site, local_day(now, site.timezone))
         report = path_report(engine_of(tx), question, now)
     if args.format == "csv":
-        name = f"paths-{question.query.from_day}-{question.query.to_day}.csv"
-        answer = Response(to_csv(report), mimetype="text/csv")
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+        return as_file(to_csv(report), f"paths-{question.query.from_day}-{question.query.to_day}", "csv")
     return Paths(**to_json(report))
 
 

@@ -7,8 +7,9 @@ from pydantic import Field
 
 from api.context import here
 from api.trust import token_site
-from api.v1.contract import XLSX, operation
+from api.v1.contract import operation
 from api.v1.fields import CONTROL, Out
+from api.v1.files import as_file
 from api.v1.narrowed import FilterArgs, report_args
 from tracker.clock import local_day
 from tracker.db.store import reading
@@ -190,21 +191,15 @@ def get_source_report(args: ReportArgs) -> SourceReport | Response:
     with reading(context.engine) as tx:
         query = ask(tx, report_args(without=OWN), site, local_day(now, site.timezone))
         table = source_report(tx, query, now)
-    if args.format in {"csv", "xlsx"}:
-        answer = as_csv(table) if args.format == "csv" else as_xlsx(table, site.timezone)
-        name = f"source-{query.from_day}-{query.to_day}.{args.format}"
-        answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-        return answer
+    name = f"source-{query.from_day}-{query.to_day}"
+    if args.format == "csv":
+        return as_file(table.to_csv(), name, "csv")
+    if args.format == "xlsx":
+        return as_file(workbook_of(table, site.timezone), name, "xlsx")
     return SourceReport(**table.to_json())
 
 
-def as_csv(table: Table) -> Response:
-    """A report as CSV."""
-    return Response(table.to_csv(), mimetype="text/csv")
-
-
-def as_xlsx(table: Table, timezone: str) -> Response:
+def workbook_of(table: Table, timezone: str) -> bytes:
     """A report as a workbook, the columns by their keys, and the rule that the figures carry."""
     about = [(str(i), line) for i, line in enumerate(table.meta.to_text().splitlines(), 1)]
-    book = to_xlsx([sheet_of(table, "source", {}, about)], made_at=table.meta.generated_at, timezone=timezone)
-    return Response(book, mimetype=XLSX)
+    return to_xlsx([sheet_of(table, "source", {}, about)], made_at=table.meta.generated_at, timezone=timezone)
