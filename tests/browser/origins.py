@@ -23,6 +23,8 @@ SNIPPET = compose(str(STATIC), {}, [])
 PATIENCE_S = 20
 # In the page: the hits that the collector has not answered yet, as the snippet keeps them.
 UNANSWERED = "Object.keys(localStorage).flatMap((key) => JSON.parse(localStorage[key])[1])"
+# A port is part of an origin: on one that was there before, a browser would still keep what an older page stored.
+USED_PORTS: set[int] = set()
 DOT = "GIF89a\x01\0\x01\0\0\0\0;"  # nothing to be seen, and taken for an image
 
 Hit = dict[str, Any]
@@ -95,7 +97,11 @@ class Origin:
                 """A browser that hangs up is no error."""
 
         self.server = Server(("127.0.0.1", 0), Handler)
+        while self.server.server_port in USED_PORTS:
+            self.server.server_close()
+            self.server = Server(("127.0.0.1", 0), Handler)
         self.port = self.server.server_port
+        USED_PORTS.add(self.port)
         self.origin = f"http://127.0.0.1:{self.port}"
         Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 

@@ -33,8 +33,11 @@ from tracker.vocabulary import Basis, ConversionKind, Dimension, Model
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 FIGURE = {
     ConversionKind.LEAD: "new_leads",
+    ConversionKind.MQL: "mql",
+    ConversionKind.SQL: "sql",
     ConversionKind.DEAL_CREATED: "deals",
     ConversionKind.DEAL_WON: "sales",
+    ConversionKind.CUSTOMER: "customers",
 }
 ASKED = st.builds(
     lambda period, by, basis, currency, direct, days, **more: Asked(
