@@ -234,3 +234,8 @@ def day_numbers(days: Sequence[str | None]) -> Numbers:
 def within(scope: Scope, days: Numbers) -> Bools:
     """Per day whether it is in the scope's period."""
     return np.asarray((days >= day_number(scope.from_day)) & (days <= day_number(scope.to_day)), dtype=np.bool_)
+
+
+def only(column: NDArray[Any], mask: Bools) -> NDArray[Any]:
+    """The rows of a mask; the very column if it has all."""
+    return column if mask.all() else column[mask]

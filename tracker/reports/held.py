@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tracker.attribution.touches import Bools, Ints
 from tracker.db.store import Tx
-from tracker.reports.columns import KINDS, NOBODY, WON, Conversions, Entries, Scan, Walks, within
+from tracker.reports.columns import KINDS, NOBODY, WON, Conversions, Entries, Scan, Walks, only, within
 from tracker.reports.heldvisits import HeldVisits, VisitView
 from tracker.reports.heldwords import Words
 from tracker.reports.loading import CONVERSIONS, ENTRIES, PATHS, Read, read_all, read_some
@@ -143,11 +143,6 @@ class View:
             codes=self.codes,
             **own,
         )
-
-
-def only(column: Column, mask: Bools) -> Column:
-    """The rows of a mask; the very column if it has all."""
-    return column if mask.all() else column[mask]
 
 
 class Held:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tracker.attribution.touches import Bools
 from tracker.db.store import Tx
-from tracker.reports.columns import day_number, day_text, within
+from tracker.reports.columns import day_number, day_text, only, within
 from tracker.reports.engines.sql import n_distinct
 from tracker.reports.heldwords import Words
 from tracker.reports.loading import VISITS, Read, read_all, read_some
@@ -38,26 +38,51 @@ class VisitView:
             takes = np.fromiter(map(scope.takes(), combinations), dtype=np.bool_, count=len(combinations))
             # Rows of another thread's words may be there already; none of ours has them.
             mask &= takes[codes][self.columns["seen"]]
-        own = {name: column[mask] for name, column in self.columns.items()}
+        own = {name: only(column, mask) for name, column in self.columns.items()}
         codes, combinations = self.words.only(scope.grouped)
         named, numbers = scope.naming(), dict[tuple[str, ...], int]()
         value_of = np.array([numbers.setdefault(named(one), len(numbers)) for one in combinations], dtype=np.int64)
         values = list(numbers)
-        # 20260401 // 100 is a month.
-        step = 100 if scope.bucket == MONTH else 1
-        cuts = np.zeros(len(own["days"]), dtype=np.int64) if scope.bucket == WHOLE else own["days"] // step
-        buckets, cut = np.unique(cuts, return_inverse=True)
-        groups = cut * max(1, len(values)) + value_of[codes[own["seen"]]]
-        order = np.argsort(groups, kind="stable")
-        found, starts = np.unique(groups[order], return_index=True)
+        groups = value_of[codes][own["seen"]]
+        cuts, cut = cut_by(own["days"], scope.bucket)
+        if scope.bucket != WHOLE:
+            groups += cut * len(values)
+        visits, visitors = counted(groups, own["visitors"], len(cuts) * len(values))
         rows = []
-        for group, visitors in zip(found.tolist(), np.split(own["visitors"][order], starts[1:]), strict=False):
+        for group in np.flatnonzero(visits).tolist():
             bucket, value = divmod(group, len(values))
-            day = int(buckets[bucket]) * step + (step > 1)
-            text = "" if scope.bucket == WHOLE else day_text(day)[: scope.bucket]
-            rows.append(VisitCount(text, values[value], len(visitors), n_distinct(visitors)))
-        versions = sorted(self.versions[i] for i in np.unique(own["versions"]).tolist())
-        return VisitCounts(tuple(sorted(rows)), len(order), n_distinct(own["visitors"]), tuple(versions))
+            rows.append(VisitCount(cuts[bucket], values[value], int(visits[group]), int(visitors[group])))
+        versions = sorted(self.versions[i] for i in np.flatnonzero(np.bincount(own["versions"])).tolist())
+        return VisitCounts(tuple(sorted(rows)), len(groups), n_distinct(own["visitors"]), tuple(versions))
+
+
+def cut_by(days: Column, bucket: int) -> tuple[list[str], Column]:
+    """The buckets that these days fall into, and per day the number of its bucket."""
+    if bucket == WHOLE:
+        return [""], np.zeros(0, dtype=np.int64)
+    if not len(days):
+        return [], np.zeros(0, dtype=np.int64)
+    # 20260401 // 100 is a month.
+    step = 100 if bucket == MONTH else 1
+    first = int(days.min()) // step
+    places = days // step - first
+    there = np.flatnonzero(np.bincount(places))
+    number = np.zeros(int(there[-1]) + 1, dtype=np.int64)
+    number[there] = np.arange(len(there))
+    return [day_text((one + first) * step + (step > 1))[:bucket] for one in there.tolist()], number[places]
+
+
+def counted(groups: Column, visitors: Column, n_groups: int) -> tuple[Column, Column]:
+    """Per group its visits, and the different visitors among them.
+
+    One number names group and visitor, and sorting these is the quickest way to see which are there twice.
+    """
+    n = int(visitors.max(initial=0)) + 1
+    pairs = groups * n + visitors
+    pairs.sort()
+    is_first = np.ones(len(pairs), dtype=np.bool_)
+    np.not_equal(pairs[1:], pairs[:-1], out=is_first[1:])
+    return np.bincount(groups, minlength=n_groups), np.bincount(pairs[is_first] // n, minlength=n_groups)
 
 
 class HeldVisits:

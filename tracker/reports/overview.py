@@ -197,7 +197,7 @@ def trends_of(sums: Sums, buckets: Sequence[str], currency: str | None) -> dict[
     by_bucket: dict[str, Figures] = {}
     for (bucket, _), figures in sums.figures.items():
         by_bucket[bucket] = by_bucket.get(bucket, Figures()) + figures
-    numbers = [to_numbers(by_bucket.get(bucket, Figures()), currency) for bucket in buckets]
+    numbers = [to_numbers(by_bucket.get(bucket, Figures()), currency, LOOP) for bucket in buckets]
     return {key: tuple(one[key] for one in numbers) for key in LOOP}
 
 

@@ -358,7 +358,7 @@ def lines_of(sums: Sums, buckets: Sequence[str], metric: str, currency: str | No
         by_value.setdefault(values, {})[bucket] = figures
 
     def numbers(own: Mapping[str, Figures]) -> tuple[Number, ...]:
-        return tuple(to_numbers(own.get(bucket, Figures()), currency)[metric] for bucket in buckets)
+        return tuple(to_numbers(own.get(bucket, Figures()), currency, (metric,))[metric] for bucket in buckets)
 
     weight = "revenue" if METRIC[metric].unit.is_quotient else metric
     sizes = {values: sum(int(one.of(weight) or 0) for one in own.values()) for values, own in by_value.items()}
