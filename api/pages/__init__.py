@@ -41,7 +41,7 @@ from api.pages.source import source, source_file
 from api.pages.source_rows import source_rows
 from api.pages.team import add_member, change_role, make_link, take_member, team
 from api.pages.touch import touch
-from api.pages.tracking import tracking
+from api.pages.tracking import tracking, tracking_file
 from api.pages.views import keep_view, open_view, remove_view, rename_view, views
 from api.pages.views import register as register_views
 
@@ -109,6 +109,7 @@ VIEWS = (
     take_number,
     save_terms,
     tracking,
+    tracking_file,
     install,
     check_site,
     check_heard,

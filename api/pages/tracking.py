@@ -5,15 +5,21 @@ from datetime import date, datetime, timedelta
 
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext
 
 from api.context import here
+from api.pages.files import answer_file, files_of
 from api.pages.frame import script_of
 from api.pages.routes import routes
+from api.pages.shown import NOTHING, word
 from api.trust import Audience, audience, site_seen
-from tracker.clock import local_day
+from tracker.access.sites import Site
+from tracker.clock import local_day, zone
 from tracker.collect.counts import Hit, count_intake, last_hit
-from tracker.db.store import reading
+from tracker.db.store import Tx, reading
+from tracker.errors import NotFound
 from tracker.health import backlog
+from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
 from tracker.visits.park import parked
 
 QUIET = timedelta(days=1)
@@ -45,6 +51,21 @@ class Fold:
         return self.lag > LATE
 
 
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What came in: hits taken today, refused ones by reason (largest first), the last one, and the fold."""
+
+    n_accepted: int
+    reasons: tuple[Reason, ...]
+    last: Hit | None
+    fold: Fold
+
+    @property
+    def n_refused(self) -> int:
+        """Hits refused, or flagged, today."""
+        return sum(reason.today for reason in self.reasons)
+
+
 @routes.get("/tracking")
 @audience(Audience.PEOPLE)
 def tracking() -> ResponseReturnValue:
@@ -53,34 +74,75 @@ def tracking() -> ResponseReturnValue:
     if site is None:
         return render_template("no_site.html")
     now = here().now()
-    today = local_day(now, site.timezone)
-    week_ago = (date.fromisoformat(today) - timedelta(WEEK - 1)).isoformat()
     with reading(here().engine) as tx:
-        taken, refused = count_intake(tx, site.site_id, site.timezone, week_ago, today)
-        last = last_hit(tx, site.site_id)
-        waits, aside = backlog(tx), parked(tx)
-    reasons = [
-        Reason(key, sum(n for day, n in by_day.items() if day == today), sum(by_day.values()))
-        for key, by_day in refused.items()
-    ]
+        found = intake_of(tx, site, now)
     base = request.host_url.rstrip("/")
     return render_template(
         "tracking.html",
         tag=f'<script async src="{script_of(site, base)}"></script>',
         consent=site.tracking.consent,
         hosts=site.hosts,
-        state=state_of(last, now),
-        n_accepted=taken,
-        n_refused=sum(reason.today for reason in reasons),
-        reasons=sorted(reasons, key=lambda reason: (-reason.last_7_days, reason.key)),
-        last_hit=last,
-        fold=Fold(
-            waits.n_waiting,
-            timedelta(seconds=round(waits.lag_s(now))),
-            aside.n,
-            tuple(error for error, _ in aside.by_error),
-        ),
+        state=state_of(found.last, now),
+        n_accepted=found.n_accepted,
+        n_refused=found.n_refused,
+        reasons=found.reasons,
+        last_hit=found.last,
+        fold=found.fold,
+        downloads=files_of("pages.tracking_file"),
     )
+
+
+@routes.get("/tracking.<form>")
+@audience(Audience.PEOPLE)
+def tracking_file(form: str) -> ResponseReturnValue:
+    """The same figures as a file: csv, xlsx or json."""
+    site = site_seen()
+    if site is None:
+        raise NotFound("no site")
+    now = here().now()
+    with reading(here().engine) as tx:
+        found = intake_of(tx, site, now)
+    return answer_file(form, ("tracking", local_day(now, site.timezone)), lambda: [sheet_of(found, site)])
+
+
+def intake_of(tx: Tx, site: Site, now: datetime) -> Intake:
+    """What came in today and, refused, in the last seven days of the site."""
+    today = local_day(now, site.timezone)
+    week_ago = (date.fromisoformat(today) - timedelta(WEEK - 1)).isoformat()
+    taken, refused = count_intake(tx, site.site_id, site.timezone, week_ago, today)
+    reasons = [Reason(key, by_day.get(today, 0), sum(by_day.values())) for key, by_day in refused.items()]
+    waits, aside = backlog(tx), parked(tx)
+    lag, errors = timedelta(seconds=round(waits.lag_s(now))), tuple(error for error, _ in aside.by_error)
+    return Intake(
+        n_accepted=taken,
+        reasons=tuple(sorted(reasons, key=lambda reason: (-reason.last_7_days, reason.key))),
+        last=last_hit(tx, site.site_id),
+        fold=Fold(waits.n_waiting, lag, aside.n, errors),
+    )
+
+
+def sheet_of(found: Intake, site: Site) -> Sheet:
+    """The hits by what became of them; those taken are counted for today only, as on the page."""
+    columns = [
+        SheetColumn(gettext("Reason"), key="name"),
+        SheetColumn(gettext("Today"), CellKind.COUNT, "today"),
+        SheetColumn(gettext("Last 7 days"), CellKind.COUNT, "last_7_days"),
+        SheetColumn(gettext("What it means"), key="text"),
+        SheetColumn(gettext("Stored word"), key="reason"),
+    ]
+    rows: list[list[CellValue]] = [[gettext("Accepted"), found.n_accepted, None, "", "accepted"]]
+    for one in found.reasons:
+        advice = word("refusal_advice", one.key) or gettext("Nothing to do.")
+        text = f"{word('refusal_text', one.key)} {advice}"
+        rows.append([word("refusal_word", one.key), one.today, one.last_7_days, text, one.key])
+    all_sites, last = gettext("Counted for all sites together."), found.last
+    last_at = last.at.astimezone(zone(site.timezone)).isoformat(timespec="seconds") if last else NOTHING
+    about = [
+        (gettext("Last hit"), f"{last_at} {last.url if last else ''}".strip()),
+        (gettext("Hits that wait"), f"{found.fold.n_waiting} ({all_sites})"),
+        (gettext("Hits set aside"), f"{found.fold.n_parked} ({all_sites})"),
+    ]
+    return Sheet(gettext("Tracking"), columns, rows, about)
 
 
 def state_of(last: Hit | None, now: datetime) -> str:
