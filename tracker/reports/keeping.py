@@ -137,18 +137,25 @@ class HeldEngine(SqlEngine):
     def __init__(self, tx: Tx, keeper: Keeper) -> None:
         super().__init__(tx)
         self._keeper = keeper
+        self._views: dict[int, View | None] = {}
 
     def visits(self, scope: Scope) -> VisitCounts:
         """See reports/scans.py; those of a lead cohort are found through people, in the tables."""
-        view = None if scope.basis is Basis.LEAD_COHORT else self._keeper.view(self.tx, scope.site_id)
+        view = None if scope.basis is Basis.LEAD_COHORT else self._view(scope.site_id)
         return super().visits(scope) if view is None else view.visits.counts(scope)
 
     def scan(self, scope: Scope) -> Scan:
         """See reports/scans.py."""
-        view = self._keeper.view(self.tx, scope.site_id)
+        view = self._view(scope.site_id)
         if view is not None:
             return view.scan(scope)
         return super().scan(scope)
+
+    def _view(self, site_id: int) -> View | None:
+        """Asked for once: a transaction that reads sees the same from its beginning to its end."""
+        if site_id not in self._views:
+            self._views[site_id] = self._keeper.view(self.tx, site_id)
+        return self._views[site_id]
 
 
 def keep_paths(store: Store, most_mb: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from operator import add, attrgetter
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -90,12 +91,16 @@ class Figures:
         return None if self.cost_minor == 0 else self.revenue_minor / self.cost_minor
 
     def __add__(self, other: "Figures") -> "Figures":
-        return Figures(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(Figures)))
+        return Figures(*map(add, ALL(self), ALL(other)))
 
     def of(self, key: str) -> int | float | None:
         """A metric's number as it is kept: micro-conversions, minor units, a ratio."""
         number: int | float | None = getattr(self, f"{key}_minor" if METRIC[key].unit is Unit.MONEY else key)
         return number
+
+
+# Every figure of a row, in the order of its fields.
+ALL: Callable[[Figures], tuple[int, ...]] = attrgetter(*(one.name for one in fields(Figures)))
 
 
 class Part(StrEnum):
