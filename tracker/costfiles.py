@@ -1,4 +1,4 @@
-"""A file of costs from the command line: read it, say what it holds, take it in as a whole."""
+"""A file of costs from the command line: read it, say what it holds, take it in as a whole; and take it back."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -10,7 +10,7 @@ from tracker.access.audit import COMMAND_LINE, note
 from tracker.access.sites import Site, settle_currency
 from tracker.clock import local_day
 from tracker.costs.choices import Choices, checked, guess
-from tracker.costs.importing import take_in, to_replace
+from tracker.costs.importing import Undone, take_in, to_replace, undo
 from tracker.costs.reading import MOST_BYTES, read_sheet
 from tracker.costs.understand import Faulty, Understood, understand
 from tracker.db.store import Tx
@@ -48,6 +48,14 @@ def import_file(tx: Tx, site: Site, file: Path, said: Mapping[str, str | None], 
     yield from summary(choices, found)
     yield f"replaced: {known.n_costs}"
     yield from (f"sum: {one}" for one in sums)
+
+
+def taken_back(tx: Tx, site_id: int, import_id: str, by: str, now: datetime) -> Undone:
+    """Take an import back, and write down who did; raises NotFound, and Conflict where it was already."""
+    done = undo(tx, site_id, import_id, by, now)
+    details = {"undone": import_id, "rows": done.n_stood, "of": done.imported.n_costs, "back": done.n_back}
+    note(tx, site_id, by, Audited.COSTS, done.imported.name, now=now, details=details)
+    return done
 
 
 def chosen(choices: Choices, said: Mapping[str, str | None]) -> Choices:

@@ -276,7 +276,7 @@ def change_cost(cost_id: str) -> ResponseReturnValue:
         known = to_replace(tx, site.site_id, new.costs)
         if cost_id not in ids and known.n_costs and not request.form.get("replace"):
             return entry_page(site, form, {"replace": str(known.n_costs)}, line), 409
-        take_away(tx, site.site_id, [cost_id])
+        take_away(tx, site.site_id, cost_id)
         keep(tx, site, new, {"before": told_of(line)})
     flash(gettext("The cost was changed."), "success")
     return redirect(list_of(site, new))
@@ -289,7 +289,7 @@ def remove_cost(cost_id: str) -> ResponseReturnValue:
     site = site_named()
     with begin(here().engine) as tx:
         line = cost_of(tx, site.site_id, cost_id)
-        take_away(tx, site.site_id, [cost_id])
+        take_away(tx, site.site_id, cost_id)
         details = {"before": told_of(line)}
         note(tx, site.site_id, actor(), Audited.COSTS, "by hand", now=here().now(), details=details)
     flash(gettext("The cost of %(amount)s was taken away.", amount=money(line.amount_minor, line.currency)), "success")

@@ -16,6 +16,7 @@ from api.pages.shown import count, money
 from api.trust import Audience, actor, audience
 from tracker.access.audit import note
 from tracker.access.sites import Site, settle_currency
+from tracker.costfiles import taken_back
 from tracker.costs.amounts import NUMBERS, minor_units
 from tracker.costs.choices import Choices, checked, guess, is_readable, names_of, written
 from tracker.costs.days import ORDERS
@@ -23,6 +24,7 @@ from tracker.costs.importing import (
     Draft,
     Imported,
     Replaced,
+    Undone,
     choose,
     draft_of,
     drop_draft,
@@ -30,7 +32,6 @@ from tracker.costs.importing import (
     keep_draft,
     take_in,
     to_replace,
-    undo,
 )
 from tracker.costs.platforms import BY_PLATFORM, NEEDED, ROLES
 from tracker.costs.reading import DELIMITERS, ENCODINGS, MOST_BYTES, Sheet, read_sheet
@@ -229,21 +230,32 @@ def undo_costs(import_id: str) -> ResponseReturnValue:
     site, now = site_named(), here().now()
     try:
         with begin(here().engine) as tx:
-            gone = undo(tx, site.site_id, import_id, actor(), now)
-            details = {"undone": import_id, "rows": gone.n_standing, "of": gone.n_costs}
-            note(tx, site.site_id, actor(), Audited.COSTS, gone.name, now=now, details=details)
+            done = taken_back(tx, site.site_id, import_id, actor(), now)
     except Conflict:
         flash(gettext("This import was taken back already."), "error")
     else:
-        n = gone.n_standing
-        text = ngettext(
-            "The import was taken back: one cost is gone.",
-            "The import was taken back: %(n)s costs are gone.",
-            n,
-            n=count(n),
-        )
-        flash(text, "success")
+        flash(undone_text(done), "success")
     return redirect(url_for("pages.costs_import", site=site.key) + "#imports")
+
+
+def undone_text(done: Undone) -> str:
+    """What became of an import's costs, as one sentence or two."""
+    n, n_back = done.n_stood, done.n_back
+    gone = ngettext(
+        "The import was taken back: one cost is gone.",
+        "The import was taken back: %(n)s costs are gone.",
+        n,
+        n=count(n),
+    )
+    if not n_back:
+        return str(gone)
+    back = ngettext(
+        "What it had replaced stands again: one cost.",
+        "What it had replaced stands again: %(n)s costs.",
+        n_back,
+        n=count(n_back),
+    )
+    return f"{gone} {back}"
 
 
 # --- the pages ------------------------------------------------------------------------------------------------------

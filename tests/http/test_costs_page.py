@@ -33,9 +33,9 @@ def upload(browser: FlaskClient, content: bytes, name: str = "april.csv") -> Tes
     return send(browser, "/costs/import", {"file": (io.BytesIO(content), name)})
 
 
-def take_in(browser: FlaskClient, content: bytes, **more: str) -> TestResponse:
+def take_in(browser: FlaskClient, content: bytes, *, name: str = "april.csv", **more: str) -> TestResponse:
     """Upload, look, and confirm."""
-    place = upload(browser, content).headers["Location"]
+    place = upload(browser, content, name).headers["Location"]
     seen = re.search(r'name="seen" value="([^"]+)"', browser.get(place).text)
     assert seen
     return send(browser, place.split("?")[0] + "/load", {"seen": seen[1], **more})
@@ -82,6 +82,17 @@ def test_what_a_later_word_replaced_stays_when_an_import_is_taken_back(world: Wo
         import_id = tx.execute(select(cost_imports.c.import_id)).scalar_one()
     send(browser, f"/costs/imports/{import_id}/undo", {})
     assert known(world) == [("2026-04-02", "a", "c", 900)]
+
+
+def test_taking_an_import_back_says_that_what_it_replaced_stands_again(world: World) -> None:
+    browser = browser_of(world)
+    take_in(browser, b"date,source,medium,campaign,cost\n2026-04-01,a,b,c,5\n")
+    take_in(browser, b"date,source,medium,campaign,cost\n2026-04-01,a,b,c,7\n2026-04-02,a,b,c,6\n", name="may.csv")
+    with reading(world.store) as tx:
+        import_id = tx.execute(select(cost_imports.c.import_id).where(cost_imports.c.name == "may.csv")).scalar_one()
+    page = send(browser, f"/costs/imports/{import_id}/undo", {}, follow_redirects=True).text
+    assert "2 costs are gone. What it had replaced stands again: one cost." in page
+    assert known(world) == [("2026-04-01", "a", "c", 500)]
 
 
 def test_rows_that_cannot_be_read_stop_all_unless_somebody_goes_on(world: World) -> None:

@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import and_, delete, func, insert, or_, select, update
 
 from tracker.costs.choices import Choices, read_choices, written
-from tracker.costs.load import cost_id_of, hold, load
+from tracker.costs.load import cost_id_of, give_back, hold, load
 from tracker.costs.reading import MOST_BYTES
 from tracker.costs.rows import Cost
 from tracker.costs.understand import Understood
 from tracker.db.schema import cost_drafts, cost_imports, costs
 from tracker.db.store import Tx
-from tracker.db.writes import chunks, lock
+from tracker.db.writes import among, chunks, lock
 from tracker.errors import Conflict, Invalid, NotFound
 from tracker.ids import derive
 from tracker.urls import clean_text
@@ -65,6 +65,19 @@ class Imported:
     imported_at: datetime
     undone_by: str | None
     undone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """An import that was taken back.
+
+    n_stood  how many of its costs stood until then
+    n_back   in the place of how many of these stands again what the import had replaced
+    """
+
+    imported: Imported
+    n_stood: int
+    n_back: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,15 +196,26 @@ def take_in(
     return import_id
 
 
-def imports_of(tx: Tx, site_id: int, limit: int) -> list[Imported]:
-    """A site's imports, the newest first."""
+def imports_of(tx: Tx, site_id: int, limit: int, after: tuple[datetime, str] | None = None) -> list[Imported]:
+    """A site's imports, the newest first.
+
+    after  (imported_at, import_id) of the last one that was read
+    """
     query = select(cost_imports).where(cost_imports.c.site_id == site_id)
+    if after is not None:
+        at, import_id = after
+        is_same = and_(cost_imports.c.imported_at == at, cost_imports.c.import_id > import_id)
+        query = query.where(or_(cost_imports.c.imported_at < at, is_same))
     newest = query.order_by(cost_imports.c.imported_at.desc(), cost_imports.c.import_id).limit(limit)
     rows = tx.execute(newest).mappings().all()
-    ids = [row["import_id"] for row in rows]
-    count = select(costs.c.import_id, func.count()).where(costs.c.import_id.in_(ids)).group_by(costs.c.import_id)
-    standing: dict[str, int] = {row[0]: row[1] for row in tx.execute(count)} if ids else {}
+    standing = standing_of(tx, [row["import_id"] for row in rows])
     return [imported_of(row, standing.get(row["import_id"], 0)) for row in rows]
+
+
+def standing_of(tx: Tx, import_ids: Sequence[str]) -> dict[str, int]:
+    """How many costs of each import stand; an import of which none does is not named."""
+    count = select(costs.c.import_id, func.count()).where(among(tx, costs.c.import_id, import_ids))
+    return {row[0]: row[1] for row in tx.execute(count.group_by(costs.c.import_id))}
 
 
 def imported_of(row: Mapping[Any, Any], n_standing: int) -> Imported:
@@ -201,19 +225,25 @@ def imported_of(row: Mapping[Any, Any], n_standing: int) -> Imported:
     return Imported(**{**known, "platform": AdPlatform(row["platform"])}, n_standing=n_standing, totals=totals)
 
 
-def undo(tx: Tx, site_id: int, import_id: str, by: str, now: datetime) -> Imported:
-    """Take an import back: its costs go, but for those that a later word replaced. What it replaced is not told again.
+def undo(tx: Tx, site_id: int, import_id: str, by: str, now: datetime) -> Undone:
+    """Take an import back: the costs are as if it had never been, but for those that a later word replaced.
 
     raises  NotFound: there is no such import; Conflict: it was taken back already
     """
     hold(tx, site_id)
     which = (cost_imports.c.site_id == site_id, cost_imports.c.import_id == import_id)
     lock(tx, select(cost_imports.c.import_id).where(*which))
+    if import_of(tx, site_id, import_id).undone_at is not None:
+        raise Conflict("this import was taken back already")
+    n_stood, n_back = give_back(tx, import_id)
+    tx.execute(update(cost_imports).where(*which).values(undone_by=by, undone_at=now))
+    return Undone(import_of(tx, site_id, import_id), n_stood, n_back)
+
+
+def import_of(tx: Tx, site_id: int, import_id: str) -> Imported:
+    """An import by its id; raises NotFound."""
+    which = (cost_imports.c.site_id == site_id, cost_imports.c.import_id == import_id)
     row = tx.execute(select(cost_imports).where(*which)).mappings().one_or_none()
     if row is None:
         raise NotFound("there is no such import")
-    if row["undone_at"] is not None:
-        raise Conflict("this import was taken back already")
-    n = tx.execute(delete(costs).where(costs.c.site_id == site_id, costs.c.import_id == import_id)).rowcount
-    tx.execute(update(cost_imports).where(*which).values(undone_by=by, undone_at=now))
-    return imported_of(row, n)
+    return imported_of(row, standing_of(tx, [import_id]).get(import_id, 0))

@@ -2,21 +2,23 @@
 
 A cost keeps the names under which it was told, which are its key; the names that reports show follow from them by the
 site's rules (naming.py), so that several told names can be one.
+What an import replaces is kept under it (replaced_costs), so that the import can be taken back. What a program or a
+user tells cannot be, so nothing is kept under that.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, literal, select, update
 
 from tracker.channels.rules import canonical_names, classify_names
 from tracker.costs.naming import CostRule, Naming
 from tracker.costs.rows import Cost
-from tracker.db.schema import cost_rules, costs
+from tracker.db.schema import cost_rules, costs, replaced_costs
 from tracker.db.store import Tx
-from tracker.db.writes import chunks, lock_names, upsert
+from tracker.db.writes import among, chunks, drop, lock_names, upsert
 from tracker.errors import Invalid
 from tracker.ids import derive
 
@@ -44,6 +46,10 @@ def load(tx: Tx, site_id: int, rows: Sequence[Cost], now: datetime, import_id: s
         by_key[cost_id] = row
     hold(tx, site_id)
     naming = Naming(rules_of(tx, site_id))
+    if import_id is None:
+        drop(tx, replaced_costs.c.cost_id, sorted(by_key))
+    else:
+        keep_replaced(tx, import_id, sorted(by_key))
     for some in chunks(sorted(by_key)):
         upsert(tx, costs, [as_told(site_id, one, by_key[one], naming, now, import_id) for one in some])
     return len(by_key)
@@ -78,12 +84,47 @@ def named(names: tuple[str, str, str]) -> dict[str, str]:
     return {"channel": channel, "source": source, "medium": medium, "campaign": campaign}
 
 
-def take_away(tx: Tx, site_id: int, cost_ids: Iterable[str]) -> int:
-    """Take costs away; returns how many there were."""
-    return sum(
-        tx.execute(delete(costs).where(costs.c.site_id == site_id, costs.c.cost_id.in_(some))).rowcount
-        for some in chunks(sorted(cost_ids))
-    )
+def take_away(tx: Tx, site_id: int, cost_id: str) -> bool:
+    """Take a cost away, and what imports had replaced in its place; returns whether there was one."""
+    hold(tx, site_id)
+    is_there = costs.c.site_id == site_id, costs.c.cost_id == cost_id
+    if not tx.execute(delete(costs).where(*is_there)).rowcount:
+        return False
+    drop(tx, replaced_costs.c.cost_id, [cost_id])
+    return True
+
+
+# --- what imports replaced ------------------------------------------------------------------------------------------
+
+# What a cost and one that it replaced do not share: the names are one and the same.
+AMOUNTS = ("amount_minor", "currency", "clicks", "impressions", "updated_at")
+
+
+def keep_replaced(tx: Tx, import_id: str, cost_ids: Sequence[str]) -> None:
+    """Keep the costs as they stand whose place an import is about to take."""
+    below = select(literal(import_id), *(costs.c[name] for name in ("cost_id", *AMOUNTS, "import_id")))
+    names = ["import_id", "cost_id", *AMOUNTS, "under_id"]
+    for some in chunks(cost_ids, 10_000):
+        tx.execute(insert(replaced_costs).from_select(names, below.where(among(tx, costs.c.cost_id, some))))
+
+
+def give_back(tx: Tx, import_id: str) -> tuple[int, int]:
+    """Take an import's costs away and put in their place what it replaced.
+
+    What a later import put over them stays, and has then under it what this one had.
+    returns  how many of its costs stood, and in the place of how many another stands now
+    """
+    own, over = replaced_costs.alias("own"), replaced_costs
+    back: dict[str, Any] = {name: own.c[name] for name in AMOUNTS}
+    is_standing = (costs.c.import_id == import_id, own.c.import_id == import_id, own.c.cost_id == costs.c.cost_id)
+    n_back = tx.execute(update(costs).values(**back, import_id=own.c.under_id).where(*is_standing)).rowcount
+    n_gone = tx.execute(delete(costs).where(costs.c.import_id == import_id)).rowcount
+    is_under = (over.c.under_id == import_id, own.c.import_id == import_id, own.c.cost_id == over.c.cost_id)
+    tx.execute(update(over).values(**back, under_id=own.c.under_id).where(*is_under))
+    # Over what had nothing under it, nothing is left to give back.
+    tx.execute(delete(over).where(over.c.under_id == import_id))
+    tx.execute(delete(over).where(over.c.import_id == import_id))
+    return n_back + n_gone, n_back
 
 
 def hold(tx: Tx, site_id: int) -> None:

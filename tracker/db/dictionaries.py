@@ -4,7 +4,19 @@ Never derived, and little: what people decided about the installation. The facts
 tables of this file too, so that whoever needs a table asks there.
 """
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, Table, Text, UniqueConstraint, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.types import JSON
 
 from tracker.db.columns import Instant, Serial, Word, metadata, one_of
@@ -251,6 +263,23 @@ cost_imports = Table(
     Column("undone_at", Instant),
     Index(None, "site_id", "imported_at"),
     one_of("platform", AdPlatform),
+)
+
+# What stood in the place of an import's costs before it: taken back, it gives that back. A row tells of the next one
+# below by its under_id, so that imports can be taken back in any order; nothing is kept below what no import told.
+replaced_costs = Table(
+    "replaced_costs",
+    metadata,
+    Column("import_id", ForeignKey("cost_imports.import_id"), primary_key=True),  # the import that replaced it
+    Column("cost_id", Text, primary_key=True),  # its names are those of the cost
+    Column("amount_minor", BigInteger, nullable=False),
+    Column("currency", Text, nullable=False),
+    Column("clicks", BigInteger),
+    Column("impressions", BigInteger),
+    Column("updated_at", Instant, nullable=False),
+    Column("under_id", Text),  # the import that told it; empty: a program or a user did
+    Index(None, "cost_id"),  # goes when a program or a user tells of the cost, which cannot be taken back
+    Index(None, "under_id"),  # what lies over an import that is taken back
 )
 
 # A file of costs between its upload and the decision to take it in; gone with that, or after a day.

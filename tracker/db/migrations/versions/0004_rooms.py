@@ -206,6 +206,26 @@ def create_deal_states() -> None:
     op.create_index(op.f("ix_deal_states_site_id_from_day"), "deal_states", ["site_id", "from_day"], unique=False)
 
 
+def create_replaced_costs() -> None:
+    op.create_table(
+        "replaced_costs",
+        sa.Column("import_id", sa.Text(), nullable=False),
+        sa.Column("cost_id", sa.Text(), nullable=False),
+        sa.Column("amount_minor", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.Text(), nullable=False),
+        sa.Column("clicks", sa.BigInteger(), nullable=True),
+        sa.Column("impressions", sa.BigInteger(), nullable=True),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.Column("under_id", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["import_id"], ["cost_imports.import_id"], name=op.f("fk_replaced_costs_import_id_cost_imports")
+        ),
+        sa.PrimaryKeyConstraint("import_id", "cost_id", name=op.f("pk_replaced_costs")),
+    )
+    op.create_index(op.f("ix_replaced_costs_cost_id"), "replaced_costs", ["cost_id"], unique=False)
+    op.create_index(op.f("ix_replaced_costs_under_id"), "replaced_costs", ["under_id"], unique=False)
+
+
 def create_stage_changes() -> None:
     op.create_table(
         "stage_changes",
@@ -243,11 +263,13 @@ def upgrade() -> None:
     create_pipeline_stages()
     create_views()
     create_deal_states()
+    create_replaced_costs()
     create_stage_changes()
 
 
 def downgrade() -> None:
     op.drop_table("stage_changes")
+    op.drop_table("replaced_costs")
     op.drop_table("deal_states")
     op.drop_table("views")
     op.drop_table("pipeline_stages")
