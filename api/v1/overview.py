@@ -44,7 +44,8 @@ class OverviewArgs(Args):
         max_length=40,
         pattern=CONTROL,
         examples=["year"],
-        description="previous (when not given): as many days just before; year: the same days a year before.",
+        description="previous (when not given): the period just before, a whole month or quarter against the one "
+        "before; year: the same a year before.",
     )
     model: str | None = Field(
         None,

@@ -129,8 +129,8 @@ class ReportArgs(AskArgs):
         max_length=40,
         pattern=CONTROL,
         examples=["previous"],
-        description="Sets each figure against an earlier period: previous, as many days just before, or year, the same "
-        "days of the year before.",
+        description="Sets each figure against an earlier period: previous, the one just before (whole months against "
+        "as many whole months, else as many days), or year, the same of the year before.",
     )
     columns: Annotated[list[Names], Field(max_length=len(METRICS))] | None = Field(
         None,

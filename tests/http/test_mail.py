@@ -204,6 +204,7 @@ def test_a_user_orders_gets_one_now_and_stops(world: World, mails: MailServer) -
     assert "The report is on its way to hana@acme.example." in browser.get("/mail").text
     assert mails.recipients == [HANA]
     assert "月次レポート 2026年3月1日" in mails.taken[0]["Subject"]
+    assert re.search(r"2026年2月1日\D+2026年2月28日", text(mails.taken[0])), "March against February"
     mails.answer = "550 no"
     send(browser, "/mail/now", {"every": "week"})
     assert "did not take it (SMTP 550)" in browser.get("/mail").text

@@ -6,7 +6,7 @@ import pytest
 
 from tracker.attribution.terms import DirectPolicy
 from tracker.errors import Invalid
-from tracker.reports.query import PARAMETERS, Against, Query, parse_query, parse_values, period_before
+from tracker.reports.query import PARAMETERS, Against, Query, parse_query, parse_values
 from tracker.reports.where import FILTERS, Filter
 from tracker.vocabulary import Basis, Dimension, Model
 
@@ -168,22 +168,3 @@ def test_what_cannot_be_narrowed_or_compared_is_refused(wrong: dict[str, str | l
     with pytest.raises(Invalid) as refused:
         parse_query({**PERIOD, **wrong}, Site())
     assert refused.value.field == field
-
-
-@pytest.mark.parametrize(
-    ("period", "previous", "year"),
-    [
-        ("2026-04-01 2026-04-30", "2026-03-02 2026-03-31", "2025-04-01 2025-04-30"),
-        ("2026-01-01 2026-01-01", "2025-12-31 2025-12-31", "2025-01-01 2025-01-01"),
-        ("2024-02-29 2024-02-29", "2024-02-28 2024-02-28", "2023-02-28 2023-02-28"),
-        ("2024-02-01 2024-02-29", "2024-01-03 2024-01-31", "2023-02-01 2023-02-28"),
-        ("2025-02-01 2025-02-28", "2025-01-04 2025-01-31", "2024-02-01 2024-02-28"),
-        ("2025-03-01 2025-03-31", "2025-01-29 2025-02-28", "2024-03-01 2024-03-31"),
-    ],
-)
-def test_the_period_before_is_as_many_days_or_the_same_days_of_the_year_before(
-    period: str, previous: str, year: str
-) -> None:
-    first, last = period.split()
-    assert " ".join(period_before(first, last, Against.PREVIOUS)) == previous
-    assert " ".join(period_before(first, last, Against.YEAR)) == year

@@ -1,8 +1,9 @@
-"""(pure) The usual periods of reports, by the days of a site: what 'last month' means on a given day.
+"""(pure) The usual periods of reports, by the days of a site: what 'last month' means on a given day, what a month is.
 
 A period ends today at the latest; 'last 7 days' has today in it. What today is, the site's zone says (clock.local_day).
 """
 
+from calendar import monthrange
 from datetime import date, timedelta
 
 from tracker.errors import Invalid
@@ -78,3 +79,15 @@ def month_start(day: date, back: int = 0) -> date:
 def quarter_start(day: date) -> date:
     """The first day of the quarter."""
     return month_start(day, (day.month - 1) % 3)
+
+
+def month_end(day: date) -> date:
+    """The last of the month."""
+    return day.replace(day=monthrange(day.year, day.month)[1])
+
+
+def whole_months(first: date, last: date) -> int:
+    """How many calendar months a period is from first to last, both in it; 0 where it is anything else."""
+    if first > last or first.day != 1 or last != month_end(last):
+        return 0
+    return (last.year - first.year) * 12 + last.month - first.month + 1

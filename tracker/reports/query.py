@@ -17,6 +17,7 @@ from tracker.clock import parse_day
 from tracker.errors import Invalid
 from tracker.money import check_currency
 from tracker.reports.catalogue import METRIC
+from tracker.reports.periods import month_end, month_start, whole_months
 from tracker.reports.where import FILTERS, Where, parse_where
 from tracker.vocabulary import Basis, Dimension, Model, PathScope
 
@@ -43,6 +44,7 @@ ALL = "all"
 MOST_DIMENSIONS = 2
 MOST_LOOKBACK_DAYS = 36_500
 USUAL_DAYS = 30
+DAY = timedelta(1)
 
 Word = TypeVar("Word", bound=StrEnum)
 # A request's parameters: those of REPEATED may have several texts.
@@ -50,7 +52,7 @@ Asked = Mapping[str, str | Sequence[str]]
 
 
 class Against(StrEnum):
-    """Which earlier period a report is set against: as many days just before, or the same days a year before."""
+    """Which earlier period a report is set against: the one just before, or the same a year before (period_before)."""
 
     PREVIOUS = "previous"
     YEAR = "year"
@@ -198,18 +200,29 @@ def given_in(args: Asked, known: Sequence[str]) -> dict[str, str]:
 
 
 def period_before(from_day: str, to_day: str, against: Against) -> tuple[str, str]:
-    """The earlier period: as many days just before, or the same days of the year before.
+    """The earlier period. Days are both inclusive.
 
-    The 29th of February has the 28th before it. Raises Invalid(field="compare") before the first day of the calendar.
+    previous  whole calendar months have as many whole months before them, so a month, a quarter, a year has the one
+              before; any other period has as many days just before
+    year      the same days of the year before, the 28th for the 29th of February; whole months have the same months
+    raises    Invalid(field="compare"): before the first day of the calendar
     """
     first, last = date.fromisoformat(from_day), date.fromisoformat(to_day)
     try:
-        if against is Against.PREVIOUS:
-            n = (last - first).days + 1
-            return (first - timedelta(n)).isoformat(), (first - timedelta(1)).isoformat()
-        return _a_year_before(first).isoformat(), _a_year_before(last).isoformat()
+        earlier = _earlier(first, last, against)
     except (OverflowError, ValueError) as error:
         raise Invalid(f"nothing is before {from_day}", field="compare") from error
+    return earlier[0].isoformat(), earlier[1].isoformat()
+
+
+def _earlier(first: date, last: date, against: Against) -> tuple[date, date]:
+    is_previous = against is Against.PREVIOUS
+    if n_months := whole_months(first, last):
+        back = n_months if is_previous else 12
+        return month_start(first, back), month_end(month_start(last, back))
+    if is_previous:
+        return first - ((last - first) + DAY), first - DAY
+    return _a_year_before(first), _a_year_before(last)
 
 
 def _a_year_before(day: date) -> date:
