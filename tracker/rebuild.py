@@ -41,7 +41,7 @@ from tracker.db.schema import (
     visit_hits,
     visits,
 )
-from tracker.db.store import Tx
+from tracker.db.store import Tx, roomy
 from tracker.db.writes import chunks, lock, raw
 from tracker.identity.stitch import refresh
 from tracker.visits.fold import Folded
@@ -89,9 +89,14 @@ Progress = Callable[[int], None]
 def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
     """Derive all facts of all sites again; returns the number of hits folded.
 
-    batch     hits folded at a time; bounds the memory
+    batch     hits folded at a time; bounds the memory, but for what is kept of a SQLite file (store.roomy)
     progress  is called with the number of hits folded so far
     """
+    with roomy(tx):
+        return _rebuild(tx, batch, progress)
+
+
+def _rebuild(tx: Tx, batch: int, progress: Progress) -> int:
     lock(tx, select(retention.c.site_id).order_by(retention.c.site_id))  # nothing is pruned meanwhile
     named = named_in_sealed(tx)
     for table in DERIVED:

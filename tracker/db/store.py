@@ -28,6 +28,7 @@ BUSY_TIMEOUT_MS = 30_000
 PATIENCE = {"connect_timeout": 10, "keepalives_idle": 15, "keepalives_interval": 5, "tcp_user_timeout": 30_000}
 # Of a transaction of PostgreSQL: it reads, and sees what was committed before its first statement.
 ONE_STATE: dict[str, Any] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+CACHE_KIB = 65_536  # of a SQLite database in memory, for each connection
 MOST_LOG_PAGES = 16_384  # 64 MiB
 TURNS: WeakKeyDictionary[Engine, "Turn"] = WeakKeyDictionary()
 TURNS_GUARD = Lock()
@@ -63,7 +64,7 @@ def connect(url: str, *, synchronous: str = "FULL") -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         cursor.execute(f"PRAGMA synchronous = {synchronous}")
         cursor.execute("PRAGMA foreign_keys = ON")
-        cursor.execute("PRAGMA cache_size = -65536")
+        cursor.execute(f"PRAGMA cache_size = {-CACHE_KIB}")
         cursor.execute("PRAGMA temp_store = MEMORY")
         # Whoever commits when the log is full copies it into the database while the others wait: see `checkpoint`.
         cursor.execute(f"PRAGMA wal_autocheckpoint = {MOST_LOG_PAGES}")
@@ -86,6 +87,23 @@ def begin(engine: Engine) -> Iterator[Tx]:
     """
     with turn_of(engine), engine.begin() as tx:
         yield tx
+
+
+@contextmanager
+def roomy(tx: Tx) -> Iterator[None]:
+    """Keep up to a quarter of the machine's memory of a SQLite database while a transaction rewrites most of it.
+
+    What does not fit is written out each time it changes: many times what is there in the end.
+    """
+    if tx.dialect.name != "sqlite":
+        yield
+        return
+    quarter = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 4
+    tx.exec_driver_sql(f"PRAGMA cache_size = {-max(CACHE_KIB, quarter // 1024)}")
+    try:
+        yield
+    finally:
+        tx.exec_driver_sql(f"PRAGMA cache_size = {-CACHE_KIB}")
 
 
 class Turn:
