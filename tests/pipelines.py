@@ -59,6 +59,7 @@ class Scenario:
                 one.currency,
                 one.probability_bp,
                 one.lost_reason,
+                None if one.closed_at is None else f"{one.closed_at:%Y-%m-%d}",
             )
             for deal_id in sorted(self.states)
             for one in self.states[deal_id]

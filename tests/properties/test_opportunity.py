@@ -59,7 +59,9 @@ def rows_of(told: Sequence[tuple[list[tuple[int, dict[str, str]]], list[str]]], 
         changes = [Change(START + timedelta(days=n), seq, own) for seq, (n, own) in enumerate(said) if n <= until]
         for one in states_of(replay(changes, "JPY").steps) if changes else ():
             known = (one.pipeline, one.stage, one.status.value, one.amount_minor, one.currency)
-            found.append(StateRow(f"D{number}", f"{one.from_at:%Y-%m-%d}", *known, one.probability_bp, one.lost_reason))
+            closed_day = None if one.closed_at is None else f"{one.closed_at:%Y-%m-%d}"
+            rest = (one.probability_bp, one.lost_reason, closed_day)
+            found.append(StateRow(f"D{number}", f"{one.from_at:%Y-%m-%d}", *known, *rest))
     return found
 
 

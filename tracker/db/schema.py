@@ -494,6 +494,7 @@ deal_states = Table(
     Column("currency", Text, nullable=False),
     Column("probability_bp", Integer),
     Column("lost_reason", Text),
+    Column("closed_day", Text),  # on which it was won or lost, as far as was known; empty while open
     one_of("status", DealStatus),
     Index(None, "site_id", "from_day"),  # who stood where on a day, who entered a stage in a period
 )

@@ -161,6 +161,7 @@ def state_row(site_id: int, deal_id: str, position: int, state: State, timezone:
         "currency": state.currency,
         "probability_bp": state.probability_bp,
         "lost_reason": state.lost_reason,
+        "closed_day": None if state.closed_at is None else local_day(state.closed_at, timezone),
     }
 
 

@@ -2,8 +2,9 @@
 
 A state begins when its change happened. Two beginnings are known better: an open deal that is told of for the first
 time has stood so since it was created, and a deal is won or lost on the closing date that comes with those words, so
-that deals which are told of late stand where they stood. A date that is corrected afterwards moves no state: what was
-reported of a past day stays so.
+that deals which are told of late stand where they stood. A closing date that is corrected afterwards begins a state of
+its own, with the new date: what was reported of a past day stays so, and what is reported from then on has the date
+that the deal's sale has.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ class State:
 
     pipeline, stage  '' where the CRM named none
     stage_at         since when it has been in this stage of this pipeline, open or closed; coming back begins anew
+    closed_at        when it was won or lost, as far as was known in this state; None for an open deal
     """
 
     from_at: datetime
@@ -32,6 +34,7 @@ class State:
     currency: str
     probability_bp: int | None
     lost_reason: str | None
+    closed_at: datetime | None
 
     @property
     def place(self) -> tuple[str, str, bool]:
@@ -92,6 +95,7 @@ def begun(deal: Deal, at: datetime) -> State:
         currency=deal.currency,
         probability_bp=deal.probability_bp,
         lost_reason=deal.lost_reason,
+        closed_at=deal.closed_at,
     )
 
 

@@ -42,7 +42,8 @@ class Which:
 class DealBehind:
     """A deal behind a figure, as it stood at the end of the day.
 
-    since        the day on which it entered the stage it stands in; days: how long ago, None for a closed deal
+    since        the day on which it entered the stage it stands in, a closed deal: was won or lost
+    days         how long it has been in its stage; None for a closed deal
     probability  in ten-thousandths, its own or its stage's; None: there is none, or the deal is closed
     credit       its part in the figure: millionths, or minor units of the report's currency
     """
@@ -133,7 +134,7 @@ def behind(way: Way, scene: Scene, facts: Facts, asked: Asked, name: tuple[str, 
         *name,
         stage=state.stage,
         status=state.status,
-        since=way.since,
+        since=way.since if way.is_open else way.closed_day,
         days=days_between(way.since, asked.as_of) if way.is_open else None,
         amount_minor=state.amount_minor,
         currency=state.currency,

@@ -22,7 +22,7 @@ TOLD, MEASURED, SITE = "told", "measured", "site"
 
 
 class StateRow(NamedTuple):
-    """A state of a deal from a day on, in the site's zone."""
+    """A state of a deal from a day on, in the site's zone. closed_day: on which it was won or lost; None while open."""
 
     deal_id: str
     from_day: str
@@ -33,6 +33,7 @@ class StateRow(NamedTuple):
     currency: str
     probability_bp: int | None
     lost_reason: str | None
+    closed_day: str | None
 
 
 class Stay(NamedTuple):
@@ -71,13 +72,8 @@ class Way:
 
     @property
     def closed_day(self) -> str:
-        """The day since which it has been won, or lost; of no use for an open deal."""
-        day = self.since
-        for stay in reversed(self.stays):
-            if stay.status != self.stands.status:
-                break
-            day = stay.from_day
-        return day
+        """The day on which it was won or lost, as was known at the way's end; '' for an open deal."""
+        return self.stands.closed_day or ""
 
 
 class ToldStage(NamedTuple):

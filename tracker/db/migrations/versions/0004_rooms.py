@@ -198,6 +198,7 @@ def create_deal_states() -> None:
         sa.Column("currency", sa.Text(), nullable=False),
         sa.Column("probability_bp", sa.Integer(), nullable=True),
         sa.Column("lost_reason", sa.Text(), nullable=True),
+        sa.Column("closed_day", sa.Text(), nullable=True),
         sa.CheckConstraint("status IN ('open', 'won', 'lost')", name=op.f("ck_deal_states_status")),
         sa.ForeignKeyConstraint(["deal_id"], ["deals.deal_id"], name=op.f("fk_deal_states_deal_id_deals")),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_deal_states_site_id_sites")),
