@@ -1,6 +1,6 @@
 """The companies of a site's people and deals, and one company with all that its people did."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -21,15 +21,21 @@ from tracker.access.sites import Site
 from tracker.clock import local_day
 from tracker.db.store import begin, reading
 from tracker.errors import NotFound
-from tracker.reports.companies import Company, CompanyOrder, all_companies, company_order, list_companies
+from tracker.reports.companies import (
+    MOST_IN_FILE,
+    Company,
+    CompanyOrder,
+    all_companies,
+    companies_sheet,
+    company_order,
+    list_companies,
+)
 from tracker.reports.company import MOST_DEALS, MOST_PEOPLE, CompanyDeal, CompanyStep, company_of
 from tracker.reports.people import Listed, ListedTouch
-from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
-from tracker.vocabulary import Audited, Role, Stage
+from tracker.vocabulary import Audited, Role
 
 PAGE_ROWS = 50
 PAGE_STEPS = 100
-MOST_IN_FILE = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,36 +212,10 @@ def companies_file(form: str) -> ResponseReturnValue:
         raise NotFound("no such file", field="form")
     search, order, now = request.args.get("q", "")[:200], company_order(request.args.get("sort", "")), here().now()
     with reading(here().engine) as tx:
-        rows = [list(cells_of(one)) for one in all_companies(tx, site, search, order, MOST_IN_FILE)]
-    sheet = Sheet(gettext("Companies"), columns_of(site), rows)
+        rows = list(all_companies(tx, site, search, order, MOST_IN_FILE))
+    sheet = companies_sheet(rows, site, gettext)
     answer = answer_file(form, ["companies", local_day(now, site.timezone)], lambda: [sheet])
     with begin(here().engine) as tx:
         details = {"form": form, "rows": len(rows), "asked": {"q": search} if search else {}}
         audit.note(tx, site.site_id, actor(), Audited.EXPORT, "companies", now=now, details=details)
     return answer
-
-
-def columns_of(site: Site) -> list[SheetColumn]:
-    """The columns of the file."""
-    amount = site.currency or ""
-    return [
-        SheetColumn(gettext("Company"), key="name"),
-        SheetColumn(gettext("Company’s domain"), key="domain"),
-        SheetColumn(gettext("People"), CellKind.COUNT, "people"),
-        *(SheetColumn(f"{gettext('Stage')}: {stage.value}", CellKind.COUNT, stage.value) for stage in Stage),
-        SheetColumn(gettext("Deals"), CellKind.COUNT, "deals"),
-        SheetColumn(gettext("Open amount"), CellKind.MONEY, "open", currency=amount),
-        SheetColumn(gettext("Revenue"), CellKind.MONEY, "revenue", currency=amount),
-        SheetColumn(gettext("First touch"), CellKind.INSTANT, "first_at"),
-        SheetColumn(gettext("Latest touch"), CellKind.INSTANT, "last_at"),
-    ]
-
-
-def cells_of(one: Company) -> Iterator[CellValue]:
-    """One company's cells."""
-    stages = dict(one.stages)
-    yield from (one.name, one.domain, one.n_people)
-    yield from (stages.get(stage, 0) for stage in Stage)
-    yield one.n_deals
-    yield from (one.open_minor, one.revenue_minor) if one.n_deals else (None, None)
-    yield from (one.first_at, one.last_at)

@@ -4,6 +4,7 @@ from flask import Flask
 
 from api.v1 import (
     calls,
+    companies,
     contacts,
     cost_rules,
     costs,
@@ -24,6 +25,7 @@ from api.v1.docs import routes as docs_routes
 # The views declare themselves on `routes` when their module is read.
 ROOMS = (
     contacts,
+    companies,
     journeys,
     deals,
     pipelines,

@@ -72,9 +72,14 @@ class CostOut(Out):
 
     day: Day = Field(description="Day in the site's zone.")
     channel: str = Field(description="Channel under the rules of when it was told.", examples=["paid_search"])
-    source: str = Field(description="Source.", examples=["google"])
-    medium: str = Field(description="Medium.", examples=["cpc"])
-    campaign: str = Field(description="Campaign, or (not set).", examples=["spring"])
+    source: str = Field(description="Source, as the site calls it by its rules.", examples=["google"])
+    medium: str = Field(description="Medium, likewise.", examples=["cpc"])
+    campaign: str = Field(description="Campaign, likewise, or (not set).", examples=["spring"])
+    told_source: str = Field(
+        description="Source under which it was told; the told names are its key.", examples=["google"]
+    )
+    told_medium: str = Field(description="Medium under which it was told.", examples=["cpc"])
+    told_campaign: str = Field(description="Campaign under which it was told.", examples=["Spring Sale 2026"])
     amount: str = Field(description="Spend in major units.", examples=["120.50"])
     amount_minor: int = Field(description="Spend in minor units.", examples=[12050])
     currency: str = Field(description="ISO 4217.", examples=["EUR"])
@@ -94,7 +99,7 @@ class CostsArgs(PageArgs):
 
     from_day: Day | None = Field(None, alias="from", description="First day.")
     to_day: Day | None = Field(None, alias="to", description="Last day.")
-    source: Word | None = Field(None, description="Only this source.", examples=["google"])
+    source: Word | None = Field(None, description="Only this source, as the site calls it.", examples=["google"])
 
 
 @operation("PUT", "/costs", tag="Costs", body=CostsIn, gives=CostsLoaded, sample="/costs", example=EXAMPLE)
@@ -191,6 +196,9 @@ def cost_out(cost: records.CostRecord) -> CostOut:
         source=cost.source,
         medium=cost.medium,
         campaign=cost.campaign,
+        told_source=cost.told_source,
+        told_medium=cost.told_medium,
+        told_campaign=cost.told_campaign,
         amount=plain(cost.amount_minor, cost.currency),
         amount_minor=cost.amount_minor,
         currency=cost.currency,

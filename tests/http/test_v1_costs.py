@@ -28,6 +28,9 @@ def test_costs_are_kept_by_day_and_names_with_their_channel(crm: Program) -> Non
             "source": "google",
             "medium": "cpc",
             "campaign": "Spring",
+            "told_source": "google",
+            "told_medium": "cpc",
+            "told_campaign": "Spring",
             "amount": "120.50",
             "amount_minor": 12050,
             "currency": "EUR",
@@ -36,6 +39,17 @@ def test_costs_are_kept_by_day_and_names_with_their_channel(crm: Program) -> Non
             "updated_at": "2026-04-01T03:00:00.000Z",
         }
     ]
+
+
+def test_a_cost_that_a_rule_renamed_says_under_which_names_it_was_told(crm: Program) -> None:
+    crm.put("/costs", {"costs": [ROW]})
+    crm.put("/costs/rules", {"rules": [{"told_campaign": "Spring", "source": "yahoo", "campaign": "haru"}]})
+    (cost,) = listed(crm, "?source=yahoo")
+    assert [cost[name] for name in ("source", "medium", "campaign")] == ["yahoo", "cpc", "haru"]
+    assert [cost[f"told_{name}"] for name in ("source", "medium", "campaign")] == ["google", "cpc", "Spring"]
+    again = {name: cost[f"told_{name}"] for name in ("source", "medium", "campaign")}
+    crm.put("/costs", {"costs": [{**again, "day": cost["day"], "amount": "1"}]})
+    assert [row["amount"] for row in listed(crm)] == ["1.00"]
 
 
 def test_the_same_day_and_names_replace_and_never_add(world: World, crm: Program) -> None:

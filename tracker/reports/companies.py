@@ -5,7 +5,7 @@ company that the CRM names on it, else of those of its people. Amounts are in th
 given on the company itself. Called by the pages, by the API, and for files.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,10 +19,13 @@ from tracker.db.schema import contacts, deal_contacts, deal_entries, deals
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, holds
 from tracker.errors import Invalid, NotFound
+from tracker.reports.catalogue import message
+from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
 from tracker.vocabulary import DealStatus, Stage
 
 MOST_OFFSET = 10_000_000
 FEW = 2_000
+MOST_IN_FILE = 50_000
 
 
 class CompanyOrder(StrEnum):
@@ -334,3 +337,34 @@ def stages_of(tx: Tx, site: Site, domains: Sequence[str]) -> dict[str, tuple[tup
 def all_companies(tx: Tx, site: Site, search: str, order: CompanyOrder, most: int) -> Iterator[Company]:
     """These companies in their order, at most so many."""
     yield from list_companies(tx, site, search, order, 0, most).companies
+
+
+# --- as a file ------------------------------------------------------------------------------------------------------
+
+
+def companies_sheet(rows: Iterable[Company], site: Site, translate: Callable[[str], str] = str) -> Sheet:
+    """Companies as a table."""
+    amount = site.currency or ""
+    stage = translate(message("Stage"))
+    columns = [
+        SheetColumn(translate(message("Company")), key="name"),
+        SheetColumn(translate(message("Company’s domain")), key="domain"),
+        SheetColumn(translate(message("People")), CellKind.COUNT, "people"),
+        *(SheetColumn(f"{stage}: {one.value}", CellKind.COUNT, one.value) for one in Stage),
+        SheetColumn(translate(message("Deals")), CellKind.COUNT, "deals"),
+        SheetColumn(translate(message("Open amount")), CellKind.MONEY, "open", currency=amount),
+        SheetColumn(translate(message("Revenue")), CellKind.MONEY, "revenue", currency=amount),
+        SheetColumn(translate(message("First touch")), CellKind.INSTANT, "first_at"),
+        SheetColumn(translate(message("Latest touch")), CellKind.INSTANT, "last_at"),
+    ]
+    return Sheet(translate(message("Companies")), columns, [list(cells_of(one)) for one in rows])
+
+
+def cells_of(one: Company) -> Iterator[CellValue]:
+    """One company's cells."""
+    stages = dict(one.stages)
+    yield from (one.name, one.domain, one.n_people)
+    yield from (stages.get(stage, 0) for stage in Stage)
+    yield one.n_deals
+    yield from (one.open_minor, one.revenue_minor) if one.n_deals else (None, None)
+    yield from (one.first_at, one.last_at)

@@ -123,7 +123,7 @@ class Booked:
 
 @dataclass(frozen=True, slots=True)
 class CostRecord:
-    """Spend of one source and campaign on one day; amount in minor units of its currency."""
+    """Spend of one source and campaign on one day, by the site's names; amount in minor units of its currency."""
 
     cost_id: str
     day: str
@@ -131,6 +131,9 @@ class CostRecord:
     source: str
     medium: str
     campaign: str
+    told_source: str
+    told_medium: str
+    told_campaign: str
     amount_minor: int
     currency: str
     clicks: int | None
