@@ -3,16 +3,18 @@
 from dataclasses import dataclass
 from datetime import date
 
-from flask import flash, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
 from api.pages.files import answer_file, files_of
-from api.pages.frame import address
+from api.pages.frame import Note
+from api.pages.narrowing import OURS, Chip, chips_of, cleared, filter_added, link, pairs_kept
 from api.pages.pathfiles import sheets_of_comparison
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, count, money, percent, period_of, ratio, word
+from api.pages.source import filters_told
 from api.trust import Audience, audience, site_seen
 from tracker.access.sites import Site
 from tracker.attribution.policies import versions_of
@@ -22,6 +24,7 @@ from tracker.errors import Invalid, NotFound
 from tracker.reports.catalogue import DIMENSION, METRIC, METRICS, Unit
 from tracker.reports.compare import MOST, Column, Compared, Comparison, compare, to_json, written
 from tracker.reports.table import UNATTRIBUTED, Change, to_number
+from tracker.reports.where import FILTERS, ONLY
 from tracker.vocabulary import Basis, Dimension, Model
 
 SLOTS = range(MOST)
@@ -29,6 +32,8 @@ OWN = ("model", "basis", "lookback_days", "policy")
 USUAL = "model:first;model:last_non_direct;model:linear"
 SHARED = ("by", "currency")
 MOST_VERSIONS = 50
+# What a filter changes, by the codes of the notes (catalogue.NOTES).
+OF_FILTERS = frozenset({"filtered", "costs_unknown"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +50,14 @@ class ShownColumn:
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """A row: the first dimension's value; a figure and its change for each column, the change empty for the first."""
+    """A row: the first dimension's value; a figure and its change for each column, the change empty for the first.
+
+    only_href  the page narrowed to this value; None where no touch has it, or it is narrowed to it already
+    """
 
     label: str
     value: str
+    only_href: str | None
     cells: tuple[tuple[Cell, str, str], ...]
 
 
@@ -59,8 +68,11 @@ class ShownQuery:
     period: str
     from_day: date
     to_day: date
-    by: str
+    by: tuple[str, ...]
     metric: str
+    chips: tuple[Chip, ...]
+    cleared: str
+    channels: tuple[str, ...]
     dimensions: tuple[str, ...]
     metrics: tuple[tuple[str, str], ...]
 
@@ -72,6 +84,8 @@ def compare_page() -> ResponseReturnValue:
     site = site_seen()
     if site is None:
         return render_template("no_site.html")
+    if (narrowed := filter_added()) is not None:
+        return redirect(request.path + narrowed)
     with reading(here().engine) as tx:
         period, args = asked(tx, site)
         found = compared(tx, args)
@@ -84,6 +98,7 @@ def compare_page() -> ResponseReturnValue:
         rows=[row_shown(one, found, args) for one in found.rows],
         totals=row_shown(found.totals, found, args),
         is_whole=found.is_whole,
+        notes=notes_of(found),
         metric_label=gettext(METRIC[found.metric].label),
         models=tuple(Model),
         bases=tuple(Basis),
@@ -122,6 +137,8 @@ def compare_file(form: str) -> ResponseReturnValue:
             for name, one in zip(names, found.columns, strict=True)
         ),
         (gettext("Currency"), found.currency or "–"),
+        *filters_told(found.columns[0].query.where),
+        *((gettext("Note"), note.text) for note in notes_of(found)),
     ]
     parts = ("compare", args["from"], args["to"])
     return answer_file(
@@ -146,9 +163,10 @@ def compared(tx: Tx, args: dict[str, str]) -> Comparison:
     assert site is not None
     wanted = request.args.get("columns") or columns_chosen() or USUAL
     try:
-        return compare(tx, {**args, "columns": wanted}, site, here().now())
+        return compare(tx, {**narrowed(args), "columns": wanted}, site, here().now())
     except (Invalid, NotFound) as error:
-        if error.field not in {"columns", "policy", "metric", *OWN}:
+        # Of a dimension and of a filter: some models know channels alone.
+        if error.field not in {"columns", "policy", "metric", "by", *OWN, *FILTERS}:
             raise
         flash(
             gettext("This model has not been fitted on this site's paths yet.")
@@ -156,7 +174,17 @@ def compared(tx: Tx, args: dict[str, str]) -> Comparison:
             else gettext("These cannot be compared; here are three models."),
             "error",
         )
-        return compare(tx, {**args, "metric": "", "columns": USUAL}, site, here().now())
+        return compare(tx, {**narrowed(args), "metric": "", "columns": USUAL}, site, here().now())
+
+
+def narrowed(args: dict[str, str]) -> dict[str, str | list[str]]:
+    """The parameters with the filters of this page's address."""
+    return {**args, **{name: request.args.getlist(name) for name in FILTERS}}
+
+
+def notes_of(found: Comparison) -> list[Note]:
+    """What the filters do to the figures of all columns."""
+    return [Note(note.text(gettext)) for note in found.columns[0].meta.notes if note.code in OF_FILTERS]
 
 
 def columns_chosen() -> str:
@@ -182,17 +210,21 @@ def shown_query(word: str, args: dict[str, str], found: Comparison) -> ShownQuer
         period=word,
         from_day=date.fromisoformat(args["from"]),
         to_day=date.fromisoformat(args["to"]),
-        by=args["by"],
+        by=(args["by"],),
         metric=found.metric,
+        chips=chips_of(found.columns[0].query),
+        cleared=cleared(),
+        channels=tuple(sorted(OURS[Dimension.CHANNEL] - {UNATTRIBUTED})),
         dimensions=tuple(Dimension(key).value for key in DIMENSION),
         metrics=tuple((metric.key, gettext(metric.label)) for metric in METRICS),
     )
 
 
-def asked_of(column: Column, args: dict[str, str]) -> dict[str, str]:
+def asked_of(column: Column, args: dict[str, str]) -> list[tuple[str, str]]:
     """The parameters of a column's own Source report."""
     kept = {name: args[name] for name in (*SHARED, "from", "to") if args[name]}
-    return {"period": "custom", **kept, **column.asked}
+    filters = [(one.parameter, value) for one in column.query.where for value in one.values]
+    return [("period", "custom"), *kept.items(), *column.asked.items(), *filters]
 
 
 def column_shown(column: Column, args: dict[str, str]) -> ShownColumn:
@@ -203,7 +235,7 @@ def column_shown(column: Column, args: dict[str, str]) -> ShownColumn:
         lookback_days=column.asked.get("lookback_days", ""),
         policy=column.asked.get("policy", ""),
         policy_version=column.meta.policy_version,
-        href=address(url_for("pages.source"), asked_of(column, args)),
+        href=url_for("pages.source") + link(asked_of(column, args)),
     )
 
 
@@ -223,13 +255,23 @@ def row_shown(row: Compared, found: Comparison, args: dict[str, str]) -> ShownRo
             )
         )
     value = UNATTRIBUTED if row.values is None else "".join(row.values[:1])
-    return ShownRow(value if row.values is None else args["by"], value, tuple(cells))
+    return ShownRow(value if row.values is None else args["by"], value, only_href(row, args["by"]), tuple(cells))
+
+
+def only_href(row: Compared, by: str) -> str | None:
+    """This page narrowed to a row's value, by the dimension of the rows."""
+    if not row.values:
+        return None
+    parameter = f"{ONLY}{by}"
+    if request.args.getlist(parameter) == [row.values[0]]:
+        return None
+    return link([*pairs_kept(parameter), (parameter, row.values[0])])
 
 
 def behind(column: Column, args: dict[str, str], metric: str, row: Compared) -> str:
     """The address of the rows behind a figure."""
     named = {"unattributed": "1"} if row.values is None else {f"is_{args['by']}": one for one in row.values}
-    return address(url_for("pages.source_rows"), {**asked_of(column, args), "metric": metric, **named})
+    return url_for("pages.source_rows") + link([*asked_of(column, args), ("metric", metric), *named.items()])
 
 
 def figure_text(kept: float | None, unit: Unit, currency: str | None) -> str:

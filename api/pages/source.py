@@ -29,7 +29,7 @@ from tracker.reports.query import Query
 from tracker.reports.sheet import sheet_of
 from tracker.reports.source import Line, Series, open_source, source_report
 from tracker.reports.table import UNATTRIBUTED, Column, Meta, Part, Table
-from tracker.reports.where import FILTERS
+from tracker.reports.where import FILTERS, Where
 from tracker.vocabulary import Basis, Dimension, Model
 
 # The tiles above the chart; those of RARE only where there is any.
@@ -221,22 +221,26 @@ def label_of(column: Column) -> str:
 def about_of(table: Table) -> list[tuple[str, str]]:
     """The rule that the figures carry, for the second sheet of a workbook."""
     meta = table.meta
-    filters = [
-        (
-            gettext("Not") if one.excludes else gettext("Filter"),
-            f"{gettext(DIMENSION[one.dimension].label)}: {named(one.dimension, value)}",
-        )
-        for one in meta.where
-        for value in one.values
-    ]
     return [
         (gettext("Period"), f"{meta.from_day} – {meta.to_day} ({meta.timezone})"),
         (gettext("Attribution model"), word("model_word", meta.model.value)),
         (gettext("Date basis"), word("basis_word", meta.basis.value)),
         (gettext("Currency"), meta.currency or NOTHING),
-        *filters,
+        *filters_told(meta.where),
         *((gettext("Note"), note.text(gettext)) for note in meta.notes),
         *((gettext(METRIC[key].label), gettext(METRIC[key].definition)) for key in table.metrics),
+    ]
+
+
+def filters_told(where: Where) -> list[tuple[str, str]]:
+    """Filters in the reader's language, for a file: value by value."""
+    return [
+        (
+            gettext("Not") if one.excludes else gettext("Filter"),
+            f"{gettext(DIMENSION[one.dimension].label)}: {named(one.dimension, value)}",
+        )
+        for one in where
+        for value in one.values
     ]
 
 
