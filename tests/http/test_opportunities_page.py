@@ -76,6 +76,26 @@ def test_each_figure_opens_its_deals_and_they_add_up_to_it(told: World) -> None:
     assert "D-2" not in shown
 
 
+def test_a_corrected_closing_date_is_that_of_the_sale_and_leaves_past_days_alone(told: World, crm: Program) -> None:
+    def day(n: int) -> str:
+        return (START + timedelta(days=n)).isoformat()
+
+    for changed, said in ((6, {"status": "won"}), (12, {"closed_at": day(4)})):
+        assert crm.put("/deals/D-2", {"changed_at": day(changed), **said}).status_code == 200
+
+    def won(as_of: int, first: int, last: int) -> int:
+        asked = f"as_of={day(as_of)[:10]}&from={day(first)[:10]}&to={day(last)[:10]}"
+        return int((crm.get(f"/reports/opportunities?{asked}&pipeline=sales").json or {})["totals"]["won"])
+
+    assert (won(20, 4, 4), won(20, 5, 20)) == (1, 0)
+    assert (won(11, 4, 4), won(11, 5, 11)) == (0, 1)
+    sales = crm.get(f"/reports/source?from={day(4)[:10]}&to={day(4)[:10]}").json or {}
+    assert sales["totals"]["sales"] == 1
+    asked = f"metric=won&pipeline=sales&period=custom&from={day(4)[:10]}&to={day(4)[:10]}"
+    rows = browser_of(told).get(f"/reports/opportunities/rows?{asked}").text
+    assert re.search(rf'D-2.*?datetime="{day(4)[:10]}"', rows, re.DOTALL), "since its closing day"
+
+
 def test_names_and_reasons_of_strangers_are_shown_as_text(told: World) -> None:
     browser = browser_of(told)
     shown = browser.get("/reports/opportunities/rows?metric=deals").text

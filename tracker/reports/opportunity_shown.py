@@ -96,7 +96,10 @@ FIGURES = {
             "won",
             Unit.CREDIT,
             message("Won"),
-            message("Deals won in the period that still stood so on that day."),
+            message(
+                "Deals with a closing day in the period that stood won on that day, as was known then. As of today, "
+                "those of all pipelines are the Sales of the Source report."
+            ),
         ),
         Metric(
             "won_amount",
@@ -108,7 +111,7 @@ FIGURES = {
             "lost",
             Unit.CREDIT,
             message("Lost"),
-            message("Deals lost in the period that still stood so on that day."),
+            message("Deals with a closing day in the period that stood lost on that day, as was known then."),
         ),
         Metric(
             "lost_amount",
