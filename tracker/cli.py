@@ -191,6 +191,32 @@ def import_costs(file: Path, key: str, **said: str | None) -> None:
             click.echo(line)
 
 
+@import_.command("list")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@example("minamoto import list --site KEY")
+def import_list(key: str) -> None:
+    """The last fifty imports of costs, newest first: id, instant, how many of their costs stand, days, sums, file."""
+    from tracker.costfiles import listed
+
+    with reading(store()) as tx:
+        for line in listed(tx, sites.find_site(tx, key)):
+            click.echo(line)
+
+
+@import_.command("undo")
+@click.argument("import_id", metavar="IMPORT")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@example("minamoto import undo 5f0c1f0e8a0b4c1d9e2f3a4b5c6d7e8f --site KEY")
+def import_undo(import_id: str, key: str) -> None:
+    """Take an import of costs back: what it had replaced stands again."""
+    from tracker.costfiles import taken_back
+
+    with writing() as (tx, now):
+        done = taken_back(tx, sites.find_site(tx, key).site_id, import_id, COMMAND_LINE, now)
+    click.echo(f"taken back: {done.n_stood}")
+    click.echo(f"stand again: {done.n_back}")
+
+
 @main.group()
 def report() -> None:
     """Reports."""

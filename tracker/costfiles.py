@@ -8,9 +8,9 @@ from pathlib import Path
 
 from tracker.access.audit import COMMAND_LINE, note
 from tracker.access.sites import Site, settle_currency
-from tracker.clock import local_day
+from tracker.clock import format_instant, local_day
 from tracker.costs.choices import Choices, checked, guess
-from tracker.costs.importing import Undone, take_in, to_replace, undo
+from tracker.costs.importing import Undone, imports_of, take_in, to_replace, undo
 from tracker.costs.reading import MOST_BYTES, read_sheet
 from tracker.costs.understand import Faulty, Understood, understand
 from tracker.db.store import Tx
@@ -19,6 +19,7 @@ from tracker.money import plain
 from tracker.vocabulary import AdPlatform, Audited
 
 MOST_TOLD = 10
+MOST_LISTED = 50
 
 
 def import_file(tx: Tx, site: Site, file: Path, said: Mapping[str, str | None], now: datetime) -> Iterator[str]:
@@ -48,6 +49,7 @@ def import_file(tx: Tx, site: Site, file: Path, said: Mapping[str, str | None], 
     yield from summary(choices, found)
     yield f"replaced: {known.n_costs}"
     yield from (f"sum: {one}" for one in sums)
+    yield f"import: {import_id}"
 
 
 def taken_back(tx: Tx, site_id: int, import_id: str, by: str, now: datetime) -> Undone:
@@ -56,6 +58,15 @@ def taken_back(tx: Tx, site_id: int, import_id: str, by: str, now: datetime) -> 
     details = {"undone": import_id, "rows": done.n_stood, "of": done.imported.n_costs, "back": done.n_back}
     note(tx, site_id, by, Audited.COSTS, done.imported.name, now=now, details=details)
     return done
+
+
+def listed(tx: Tx, site: Site) -> Iterator[str]:
+    """A site's last imports, the newest first: id, instant, state, days, sums, name; with tabs between."""
+    for one in imports_of(tx, site.site_id, MOST_LISTED):
+        state = "taken back" if one.undone_at is not None else f"{one.n_standing} of {one.n_costs} stand"
+        sums = ", ".join(f"{plain(minor, currency)} {currency}" for currency, minor in one.totals)
+        words = [one.import_id, format_instant(one.imported_at), state, f"{one.from_day} to {one.to_day}", sums]
+        yield "\t".join([*words, one.name])
 
 
 def chosen(choices: Choices, said: Mapping[str, str | None]) -> Choices:

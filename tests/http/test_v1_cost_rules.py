@@ -83,7 +83,8 @@ def test_campaigns_that_no_visit_names_are_listed_with_the_nearest(world: World,
 def test_a_file_of_the_command_line_is_taken_in_and_back(world: World) -> None:
     now = START + timedelta(days=20)
     with begin(world.store) as tx:
-        told = list(import_file(tx, world.acme, FILE, {}, now))
+        *told, last = list(import_file(tx, world.acme, FILE, {}, now))
+    assert last.startswith("import: ")
     assert told == [
         *("platform: google_ads", "rows: 3", "left out: 3", "costs: 3", "days: 2026-04-01 to 2026-04-02"),
         *("replaced: 0", "sum: 2259.75 EUR"),
@@ -93,8 +94,8 @@ def test_a_file_of_the_command_line_is_taken_in_and_back(world: World) -> None:
         assert "replaced: 3" in list(import_file(tx, world.acme, FILE, {}, later))
         second, first = imports_of(tx, world.acme.site_id, 10)
         assert (second.n_standing, first.n_standing, second.totals) == (3, 0, (("EUR", 225_975),))
-        assert undo(tx, world.acme.site_id, first.import_id, "x", later).n_standing == 0
-        assert undo(tx, world.acme.site_id, second.import_id, "x", later).n_standing == 3
+        assert undo(tx, world.acme.site_id, first.import_id, "x", later).n_stood == 0
+        assert undo(tx, world.acme.site_id, second.import_id, "x", later).n_stood == 3
         assert tx.execute(select(func.count()).select_from(costs)).scalar_one() == 0
 
 
