@@ -69,7 +69,7 @@ def test_the_form_and_a_rows_name_add_a_filter(reader: FlaskClient) -> None:
     assert sent.status_code == 302
     assert "not_channel=email" in sent.headers["Location"]
     assert "filter_" not in sent.headers["Location"]
-    only = re.search(r'class="label-text" href="([^"]+only_source=google)"', page_of(reader, ASKED))
+    only = re.search(r'class="label-text drill" href="([^"]+only_source=google)"', page_of(reader, ASKED))
     assert only
     page = page_of(reader, only[1].removeprefix("?"))
     assert len(re.findall(r'<th scope="row"', page)) == 2  # the totals, and google
