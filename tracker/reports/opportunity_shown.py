@@ -97,8 +97,8 @@ FIGURES = {
             Unit.CREDIT,
             message("Won"),
             message(
-                "Deals with a closing day in the period that stood won on that day, as was known then. As of today, "
-                "those of all pipelines are the Sales of the Source report."
+                "Deals with a closing day in the period that stood won on the as-of day, by what was known then. As of "
+                "today, those of all pipelines are the Sales of the Source report."
             ),
         ),
         Metric(
@@ -111,7 +111,7 @@ FIGURES = {
             "lost",
             Unit.CREDIT,
             message("Lost"),
-            message("Deals with a closing day in the period that stood lost on that day, as was known then."),
+            message("Deals with a closing day in the period that stood lost on the as-of day, by what was known then."),
         ),
         Metric(
             "lost_amount",
