@@ -52,10 +52,17 @@ def import_file(tx: Tx, site: Site, file: Path, said: Mapping[str, str | None], 
     yield f"import: {import_id}"
 
 
-def taken_back(tx: Tx, site_id: int, import_id: str, by: str, now: datetime) -> Undone:
+def taken_back(tx: Tx, site_id: int, import_id: str, by: str, now: datetime, reason: str | None = None) -> Undone:
     """Take an import back, and write down who did; raises NotFound, and Conflict where it was already."""
     done = undo(tx, site_id, import_id, by, now)
-    details = {"undone": import_id, "rows": done.n_stood, "of": done.imported.n_costs, "back": done.n_back}
+    details: dict[str, int | str] = {
+        "undone": import_id,
+        "rows": done.n_stood,
+        "of": done.imported.n_costs,
+        "back": done.n_back,
+    }
+    if reason:
+        details["reason"] = reason
     note(tx, site_id, by, Audited.COSTS, done.imported.name, now=now, details=details)
     return done
 

@@ -21,11 +21,14 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.v1 import contacts, cost_rules, costs, deals, events, pipelines, policies
+from api.v1 import contacts, cost_imports, cost_rules, costs, deals, events, pipelines, policies
 from tests.world import Program, World
+from tracker.costfiles import import_file
+from tracker.db.store import begin
 from tracker.reports.journey import NOTES
 from tracker.vocabulary import DealStatus, DealType, HitKind
 
+EXPORT = Path(__file__).parents[1] / "spec/costs/google_ads_en.csv"
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -72,7 +75,7 @@ def test_it_holds_exactly_the_routes_there_are(world: World, document: dict[str,
         if rule.rule.startswith("/api/v1/")
     }
     assert {(method, path) for method, path, _ in operations(document)} == routes
-    assert len(routes) == 34
+    assert len(routes) == 36
 
 
 def test_each_operation_has_an_id_a_tag_a_summary_and_an_example(document: dict[str, Any]) -> None:
@@ -109,7 +112,14 @@ def test_each_operation_documents_its_problems(document: dict[str, Any]) -> None
             if code >= "400":
                 assert list(answer["content"]) == ["application/problem+json"]
     conflicts = {one["operationId"] for _, _, one in operations(document) if "409" in one["responses"]}
-    assert conflicts == {"put_contact", "put_deal", "put_policy", "merge_contact", "split_contact"}
+    assert conflicts == {
+        "put_contact",
+        "put_deal",
+        "put_policy",
+        "merge_contact",
+        "split_contact",
+        "undo_cost_import",
+    }
 
 
 def test_words_in_the_contract_are_those_that_are_stored(document: dict[str, Any]) -> None:
@@ -136,6 +146,10 @@ def test_the_examples_work(world: World, crm: Program) -> None:
     assert crm.put("/deals/D-1", deals.EXAMPLE).status_code == 201
     assert crm.put("/pipelines/sales", pipelines.EXAMPLE).status_code == 200
     assert crm.put("/costs", costs.EXAMPLE).status_code == 200
+    with begin(world.store) as tx:
+        *_, told = import_file(tx, world.acme, EXPORT, {}, world.clock())
+    path = f"/costs/imports/{told.removeprefix('import: ')}/undo"
+    assert crm.post(path, cost_imports.EXAMPLE).status_code == 200
     assert crm.put("/costs/rules", cost_rules.EXAMPLE).status_code == 200
     assert crm.post("/events", events.EXAMPLE).status_code == 202
     assert crm.post("/policy/try", policies.TRIAL).status_code == 200
@@ -177,7 +191,7 @@ def test_whatever_is_sent_the_answer_is_as_documented(world: World, crm: Program
         path = wanted if is_valid and operation.method == "get" else None
         answers_as_documented(operation.as_strategy(generation_mode=mode, path_parameters=path), world.token, is_valid)
         n += 1
-    assert n == 34
+    assert n == 36
 
 
 def answers_as_documented(cases: SearchStrategy[schemathesis.Case], token: str, is_valid: bool) -> None:

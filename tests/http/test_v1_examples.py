@@ -14,7 +14,10 @@ from sqlalchemy import Engine
 from werkzeug.serving import make_server
 
 from tests.world import START, Clock, World
+from tracker.costfiles import import_file
+from tracker.db.store import begin
 
+EXPORT = Path(__file__).parents[1] / "spec/costs/google_ads_en.csv"
 PAGE = Path(__file__).parents[2] / "docs/http-api.md"
 
 
@@ -23,6 +26,8 @@ def served(store: Engine) -> Iterator[tuple[World, str]]:
     world = World(store, clock=Clock(START))
     world.walk()  # the deal of the examples has a path
     world.clock.at = START + timedelta(days=60)
+    with begin(store) as tx:
+        list(import_file(tx, world.acme, EXPORT, {}, world.clock()))  # to be taken back
     server = make_server("127.0.0.1", 0, world.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
