@@ -56,7 +56,7 @@ IN_STAGE = (
 SHOWN_IN_CELL = ("amount", "deals", "expected", "people", "stuck", "conversion")
 HEATS = 5
 # So many sources are lines of the page; all are in the files.
-MOST_SOURCES = 100
+MOST_SOURCES, MOST_STUCK = 100, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,9 @@ def opportunities() -> ResponseReturnValue:
         n_left_out=max(0, len(report.sources) - MOST_SOURCES),
         closed_columns=[figure_of(key) for key in ("won", "won_amount", "lost", "lost_amount", "win_rate")],
         closed=closed_of(report),
-        stuck=[shown_stuck(one, report) for one in report.stuck],
+        stuck=[shown_stuck(one, report) for one in report.stuck[:MOST_STUCK]],
+        n_stuck=len(report.stuck),
+        stuck_href=href("stuck"),
         reasons=reasons_of(report),
         notes=[
             Note(note.text(gettext), is_warning=note.code in {*WARNINGS, "no_probability"}) for note in report.notes
@@ -327,7 +329,9 @@ def heat_of(report: Report, key: str) -> list[HeatRow]:
         ]
         over_all = Cell(None, NOTHING) if key == "conversion" else cell_of(report, total, key, href(key, None, source))
         found.append(HeatRow(source.value, source.is_unattributed, tuple(cells), over_all, deals_text(total)))
-    return found[:MOST_SOURCES]
+        if len(found) == MOST_SOURCES:
+            break
+    return found
 
 
 def heat(number: float, peak: float) -> int:

@@ -76,6 +76,28 @@ def test_each_figure_opens_its_deals_and_they_add_up_to_it(told: World) -> None:
     assert "D-2" not in shown
 
 
+def test_of_many_stuck_deals_the_greatest_are_shown_and_all_can_be_opened(world: World, crm: Program) -> None:
+    def say(reference: str, day: int, **fields: Any) -> None:
+        body = {"changed_at": (START + timedelta(days=day)).isoformat(), "pipeline": "sales", **fields}
+        assert crm.put(f"/deals/{reference}", body).status_code in (200, 201)
+
+    world.clock.at = START + timedelta(days=30)
+    for n in range(10):
+        say(f"Q-{n}", 1, amount=1, stage="meeting")
+        say(f"Q-{n}", 2, stage="offer")
+    for n in range(22):
+        say(f"D-{n}", 3, amount=100 + n, stage="meeting")
+    browser = browser_of(world)
+    card = page(browser)
+    card = card[card.index('id="stuck"') :]
+    card = card[: card.index("</section>")]
+    assert re.findall(r"/deals/(D-\d+)", card) == [f"D-{n}" for n in range(21, 1, -1)]
+    link = re.search(r'<a href="([^"]+)">All 22 stuck deals</a>', card)
+    assert link
+    rows = browser.get(link[1].replace("&amp;", "&")).text
+    assert len(set(re.findall(r"/deals/(D-\d+)", rows))) == 22
+
+
 def test_a_corrected_closing_date_is_that_of_the_sale_and_leaves_past_days_alone(told: World, crm: Program) -> None:
     def day(n: int) -> str:
         return (START + timedelta(days=n)).isoformat()
