@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
-from functools import partial
+from functools import lru_cache, partial
 
 from babel import Locale
 from babel.numbers import format_currency, format_decimal, format_percent
