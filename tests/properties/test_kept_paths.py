@@ -374,7 +374,11 @@ HEX = st.text("0123456789abcdef", min_size=32, max_size=32)
 def test_packed_ids_are_the_ids_that_they_were(ids: list[str]) -> None:
     packer = Packer()
     zero = "0" * 32  # no id of ours: it stands for none
-    assert list(Ids(packer, packer.pack(ids))) == ["" if one == zero else one for one in ids]
+    texts = ["" if one == zero else one for one in ids]
+    assert list(Ids(packer, packer.pack(ids))) == texts
+    backwards = np.arange(len(ids))[::-1]
+    assert Ids(packer, packer.pack(ids)).some(backwards) == texts[::-1]
+    assert Ids(packer, packer.pack(ids), np.append(backwards, -1)).some(np.arange(len(ids) + 1)) == [*texts[::-1], ""]
 
 
 def test_two_ids_that_begin_alike_are_not_taken_for_one() -> None:

@@ -17,6 +17,7 @@ from tracker.attribution.touches import Bools, Ints
 from tracker.reports.columns import KINDS, NOBODY, Conversions, Walks
 from tracker.reports.crediting import walk, ways
 from tracker.reports.globally import check_single
+from tracker.reports.packed import Ids
 from tracker.reports.query import Query
 from tracker.reports.scans import Engine, Scope
 from tracker.vocabulary import Basis, ConversionKind
@@ -86,11 +87,12 @@ def credited_of(engine: Engine, query: Query) -> Credited:
 
 def conversions_among(found: Conversions, chosen: Bools) -> Conversions:
     """Some of the conversions, without their own ids and their contacts'."""
-    places = np.flatnonzero(chosen).tolist()
+    places = np.flatnonzero(chosen)
+    deal_ids = found.deal_ids
     return Conversions(
         [],
         [],
-        [found.deal_ids[i] for i in places],
+        deal_ids.some(places) if isinstance(deal_ids, Ids) else [deal_ids[i] for i in places.tolist()],
         found.kinds[chosen],
         found.converted_ms[chosen],
         found.days[chosen],

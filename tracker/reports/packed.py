@@ -38,6 +38,14 @@ class Packer:
         raw = packed.astype(">u8").tobytes()
         return self._odd.get(raw) or ("" if not any(raw) else raw.hex())
 
+    def texts(self, packed: Packed) -> list[str]:
+        """Many ids as they were."""
+        digits = packed.astype(">u8").tobytes().hex()
+        found = [digits[at : at + 32] for at in range(0, len(digits), 32)]
+        if self._odd:
+            found = [self._odd.get(bytes.fromhex(one), one) for one in found]
+        return ["" if one == NONE else one for one in found]
+
     @staticmethod
     def _is_plain(ids: Sequence[str], joined: str) -> bool:
         """Whether all ids are of the usual kind."""
@@ -68,6 +76,13 @@ class Ids(Sequence[str]):
     def __getitem__(self, i: Any) -> Any:
         place = i if self._places is None else int(self._places[i])
         return "" if place < 0 else self._packer.text(self._packed[place])
+
+    def some(self, which: Ints) -> list[str]:
+        """Those at these indices, none of which is negative."""
+        places = which if self._places is None else self._places[which]
+        if not (places < 0).any():
+            return self._packer.texts(self._packed[places])
+        return [self[int(one)] for one in which]
 
 
 class Grown:
