@@ -18,9 +18,9 @@ from tracker.attribution.recredited import day_mark, tell
 from tracker.calls.arrival import arrival_of
 from tracker.calls.record import Settled, Told, keep, keep_anew, settle, told_of
 from tracker.clock import parse_instant
-from tracker.db.schema import crm_changes, deal_contacts, deals, visitors
+from tracker.db.schema import crm_changes, deal_contacts, deals
 from tracker.db.store import Tx
-from tracker.db.writes import GIVEN, among, has_one_writer, lock, lock_names
+from tracker.db.writes import lock_names, lock_sites
 from tracker.deals.record import DealSaid, hear, history, record
 from tracker.errors import Invalid
 from tracker.identity import merge
@@ -35,6 +35,7 @@ from tracker.identity.stitch import (
     is_news,
     names_by,
     names_of,
+    own_name,
     owner_of,
     refresh,
     relink,
@@ -47,7 +48,16 @@ from tracker.lifecycle.record import StageSaid
 from tracker.visits.fold import Folded, SiteRules, fold, is_on_the_web, warm
 from tracker.visits.offline import OFFLINE_KINDS, touch, touch_anew
 from tracker.visits.park import fold_or_park
-from tracker.visits.waiting import NOTHING_AHEAD, Ahead, FoldedHit, claim, read_ahead, wait_no_more
+from tracker.visits.waiting import (
+    NOTHING_AHEAD,
+    Ahead,
+    FoldedHit,
+    claim,
+    read_ahead,
+    read_hits,
+    sites_of,
+    wait_no_more,
+)
 from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind, Stage, StageCause
 
 # Who said what a CRM said, where people read it.
@@ -70,6 +80,9 @@ def hits_arrived(
     ahead       what look_ahead read
     """
     seqs = claim(tx, limit)
+    ahead = read_hits(tx, seqs, ahead)
+    # Workers fold beside one another; whoever says who is who, or what they bought, is alone.
+    lock_sites(tx, sites_of(ahead), alone=False)
     if one_by_one:
         fold_or_park(tx, seqs, lambda some: follow(tx, some, ahead, credit=credit))
     else:
@@ -97,7 +110,7 @@ def sites_in(tx: Tx) -> Callable[[int], Site]:
 
 
 def follow(tx: Tx, seqs: Sequence[int], ahead: Ahead, *, credit: bool) -> None:
-    """Do all that follows from these hits."""
+    """Do all that follows from these hits, which are read."""
     site_of = sites_in(tx)
     folded = fold(tx, cache(lambda site_id: rules_of(site_of(site_id))), seqs, ahead)
     for site_id in sorted({hit.site_id for hit in folded.hits}):
@@ -117,7 +130,7 @@ def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
         for hit in folded.hits
         if hit.kind in NAMING_KINDS and hit.seq not in folded.crawlers and (one := named_by(site, hit))
     ]
-    # A CRM may name them for the first time at this very moment, too.
+    # Another worker may name them for the first time at this very moment, too.
     lock_names(tx, [name_to_lock(site, kind, value) for _, one in named for kind, value in names_of(one)])
     people = stitch_all(tx, [one for _, one in named], site.timezone)
     events = [
@@ -189,6 +202,14 @@ def conversation_of(hit: FoldedHit) -> str | None:
     return f"{chat.get('provider', '')} {chat['id']}" if chat.get("id") and is_on_the_web(hit) else None
 
 
+def take_turn(tx: Tx, site: Site) -> None:
+    """Be alone with a site's people and deals until the transaction ends; to be called before any of them is read.
+
+    contact_said, stage_said, deal_said, contact_merged and contact_split take their turn themselves.
+    """
+    lock_sites(tx, [site.site_id], alone=True)
+
+
 def contact_said(
     tx: Tx,
     site: Site,
@@ -203,8 +224,8 @@ def contact_said(
     stage   in which it is since changed_at; None: nothing was said of that
     raises  Conflict: the identifiers are two contacts'
     """
+    take_turn(tx, site)
     email, crm_id = fields.get("email"), fields.get("crm_id")
-    lock_names(tx, [name_to_lock(site, "email", email), name_to_lock(site, "crm_id", crm_id)])
     known = owner_of(tx, site.site_id, email, crm_id)
     before = deals_of(tx, site.site_id, [known.contact_id]) if known else set()
     since = parse_instant(fields["created_at"], "created_at") if fields.get("created_at") else changed_at
@@ -247,7 +268,7 @@ def stage_said(
     returns     whether it was kept
     raises      NotFound: no such contact
     """
-    hold_people(tx, site, [contact_id])
+    take_turn(tx, site)
     stays = find_contact(tx, site.site_id, contact_id=contact_id)
     said = StageSaid(site.site_id, contact_id, stage, cause, by, at, received_at)
     if not stage_heard(tx, site, said, stays):
@@ -282,9 +303,9 @@ def adds_to_known(tx: Tx, known: Owner, fields: Mapping[str, Any], at: datetime)
     return any(is_news(words, fields) for words in said)
 
 
-def name_to_lock(site: Site, by: str, value: str | None) -> str:
-    """What stands for a deal or an identifier that may have no row yet."""
-    return f"{site.site_id} {by} {value or ''}"
+def name_to_lock(site: Site, by: str, value: str) -> str:
+    """What stands for an identifier that may have no row yet."""
+    return f"{site.site_id} {by} {value}"
 
 
 def contact_named(
@@ -322,8 +343,7 @@ def deal_said(
 
     raises  Invalid: the deal would contradict itself; nothing is kept
     """
-    refs = [name_to_lock(site, ref["by"], ref["value"]) for ref in fields.get("contacts", ())]
-    lock_names(tx, [name_to_lock(site, "deal", reference), *refs])
+    take_turn(tx, site)
     is_first = not history(tx, site.site_id, reference)
     if is_first and not fields.get("currency"):
         if site.currency is None:
@@ -366,20 +386,19 @@ def name_of(tx: Tx, site: Site, *, contact_id: str = "", email: str = "", crm_id
         return "email", email
     if crm_id:
         return "crm_id", crm_id
-    known = find_contact(tx, site.site_id, contact_id=contact_id)
-    # Its own names, though it be merged: it may be split again.
-    names = names_by(tx, [known])[known]
-    kind, value = next(name for name, own_id in names.items() if own_id == contact_id)
+    kind, value = own_name(tx, site.site_id, contact_id)
     return kind.value, value
 
 
 def contact_merged(tx: Tx, site: Site, one: Decision, received_at: datetime) -> str:
     """Somebody decided that two contacts are one person: keep it, and credit anew. Returns the id of who stays.
 
-    raises  Invalid, Conflict: see to_merge; nothing is kept
+    raises  NotFound: one of them is not known; Invalid, Conflict: see to_merge; nothing is kept
     """
     assert one.into_id is not None
-    hold_people(tx, site, [one.contact_id, one.into_id])
+    take_turn(tx, site)
+    for contact_id in (one.contact_id, one.into_id):
+        find_contact(tx, site.site_id, contact_id=contact_id)
     if new := merge.to_merge(tx, one):
         merge.keep(tx, new, received_at)
         regroup(tx, site, new)
@@ -389,36 +408,14 @@ def contact_merged(tx: Tx, site: Site, one: Decision, received_at: datetime) -> 
 def contact_split(tx: Tx, site: Site, one: Decision, received_at: datetime) -> str:
     """Somebody decided that a contact is another person after all: keep it, and credit anew. Returns the contact's id.
 
-    raises  Conflict: see to_split; nothing is kept
+    raises  NotFound: it is not known; Conflict: see to_split; nothing is kept
     """
-    hold_people(tx, site, [one.contact_id])
+    take_turn(tx, site)
+    find_contact(tx, site.site_id, contact_id=one.contact_id)
     if new := merge.to_split(tx, one):
         merge.keep(tx, new, received_at)
         regroup(tx, site, new)
     return find_contact(tx, site.site_id, contact_id=one.contact_id)
-
-
-def hold_people(tx: Tx, site: Site, contact_ids: Iterable[str]) -> None:
-    """Hold the browsers, the names and the deals of these contacts, in the order in which the fold and a CRM's word do.
-
-    raises  NotFound: one is not known
-    """
-    given, held = set(contact_ids), None
-    while True:
-        people = {find_contact(tx, site.site_id, contact_id=contact_id) for contact_id in given}
-        if has_one_writer(tx):
-            return
-        names = [name for own in names_by(tx, people).values() for name in own]
-        known = merge.visitors_of(tx, people), {name_to_lock(site, kind, value) for kind, value in names}
-        if known == held:
-            break
-        held = known
-        number = visitors.c.visitor_no
-        if held[0]:
-            lock(tx, select(number).where(among(tx, number, GIVEN)).order_by(number), sorted(held[0]))
-        lock_names(tx, held[1])
-    named = select(deal_contacts.c.deal_id).where(deal_contacts.c.contact_id.in_(sorted(people)))
-    lock(tx, select(deals.c.deal_id).where(deals.c.deal_id.in_(named)).order_by(deals.c.deal_id))
 
 
 def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:

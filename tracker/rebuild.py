@@ -42,7 +42,7 @@ from tracker.db.schema import (
     visits,
 )
 from tracker.db.store import Tx, roomy
-from tracker.db.writes import chunks, lock, raw
+from tracker.db.writes import chunks, lock, lock_sites, raw
 from tracker.identity.stitch import refresh
 from tracker.visits.fold import Folded
 from tracker.visits.waiting import COLUMNS, hit_of
@@ -98,13 +98,14 @@ def rebuild(tx: Tx, batch: int, progress: Progress = lambda _: None) -> int:
 
 def _rebuild(tx: Tx, batch: int, progress: Progress) -> int:
     lock(tx, select(retention.c.site_id).order_by(retention.c.site_id))  # nothing is pruned meanwhile
+    tx.execute(delete(hits_waiting))  # workers who hold some of them end first
+    sites = all_sites(tx)
+    lock_sites(tx, [site.site_id for site in sites], alone=True)
     named = named_in_sealed(tx)
     for table in DERIVED:
         kept = KEPT.get(table)
         tx.execute(delete(table) if kept is None else delete(table).where(kept.not_in(SEALED)))
-    tx.execute(delete(hits_waiting))
     tx.execute(delete(hits_parked).where(hits_parked.c.seq.not_in(TOO_LATE)))  # under today's rules they may do
-    sites = all_sites(tx)
     for site in sites:
         retell(tx, site)
         reclassify(tx, site.site_id)

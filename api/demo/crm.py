@@ -208,6 +208,7 @@ def told(fields_of: Callable[[Tx, Site], tuple[str, dict[str, Any]]]) -> Respons
     try:
         with begin(context.engine) as tx:
             site = demo_site(tx)
+            flow.take_turn(tx, site)
             reference, fields = fields_of(tx, site)
             changed = flow.deal_said(tx, site, reference, fields, now, now)
     except MinamotoError as error:

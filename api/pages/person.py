@@ -144,6 +144,7 @@ def changed(
     site = site_named()
     try:
         with begin(here().engine) as tx:
+            flow.take_turn(tx, site)
             flash(change(tx, site), "success")
     except (Invalid, Conflict, NotFound) as error:
         flash(reason(error), "error")

@@ -367,6 +367,7 @@ def merge_contact(contact_id: str, body: MergeIn, args: Args) -> Contact:
     """
     site = token_site()
     with begin(here().engine) as tx:
+        flow.take_turn(tx, site)
         before = find_contact(tx, site.site_id, contact_id=contact_id)
         one = decision(body, site, contact_id, staying_id(tx, site, body.into))
         stays = flow.contact_merged(tx, site, one, here().now())
@@ -396,6 +397,7 @@ def split_contact(contact_id: str, body: SplitIn, args: Args) -> Contact:
     """
     site = token_site()
     with begin(here().engine) as tx:
+        flow.take_turn(tx, site)
         before = find_contact(tx, site.site_id, contact_id=contact_id)
         one = decision(body, site, contact_id, None)
         found = flow.contact_split(tx, site, one, here().now())

@@ -253,6 +253,7 @@ def put_deal(reference: str, body: DealIn, args: Args) -> tuple[DealChanged, int
     not_in_future(body.changed_at, now, "changed_at")
     not_in_future(body.created_at, now, "created_at")
     with begin(context.engine) as tx:
+        flow.take_turn(tx, site)
         known = records.find_deal(tx, site.site_id, reference)
         fields = fields_of(tx, site, body, known)
         changed = flow.deal_said(tx, site, reference, fields, body.changed_at or now, now)

@@ -2,20 +2,24 @@
 
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import copy
-from datetime import timedelta
+from datetime import datetime, timedelta
+from itertools import count
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, event, func, select, text
 from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from tests.walks import START, World
 from tracker import flow
-from tracker.access.sites import site_by_id
+from tracker.access.sites import Site, site_by_id
 from tracker.db.schema import contacts, deals, hits, identifiers, touchpoints, visit_hits
-from tracker.db.store import begin, reading
+from tracker.db.store import Tx, begin, reading
 from tracker.errors import Conflict, MinamotoError
+from tracker.identity.merge import Decision
+from tracker.ids import derive
 from tracker.rebuild import rebuild, waiting
 
 ROUNDS = 12
@@ -132,3 +136,118 @@ def test_one_crm_id_told_for_two_people_at_once_names_one(store: Engine) -> None
         assert len(owners) == 1
         named = tx.execute(select(contacts.c.contact_id).where(contacts.c.crm_id == "C-1")).scalars().all()
         assert named == owners
+
+
+Word = Callable[[Tx, int], object]
+WAITS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+
+class Colleagues:
+    """Hana and Ken of one company, with a deal of hers and one of both; what may be said of them, each time anew."""
+
+    def __init__(self, store: Engine) -> None:
+        self.world = World(store)
+        emails = ["hana@kyoto.example", "ken@kyoto.example"]
+        for reference, named in (("D-1", emails[:1]), ("D-2", emails)):
+            people = [{"by": "email", "value": email} for email in named]
+            self.world.deal(reference, START, amount="100", company_domain="kyoto.example", contacts=people)
+        self.hana, self.ken = (derive("contact", self.world.site.site_id, "email", email) for email in emails)
+
+    def site(self, tx: Tx) -> Site:
+        return site_by_id(tx, self.world.site.site_id)
+
+    def at(self, n: int) -> datetime:
+        return START + timedelta(minutes=n)
+
+    def contact(self, tx: Tx, n: int) -> None:
+        fields = {"email": "hana@kyoto.example", "name": f"Hana {n}"}
+        flow.contact_said(tx, self.site(tx), fields, self.at(n), self.at(n))
+
+    def deal(self, tx: Tx, n: int) -> None:
+        flow.deal_said(tx, self.site(tx), "D-2", {"amount": str(100 + n)}, self.at(n), self.at(n))
+
+    def deal_by_id(self, tx: Tx, n: int) -> None:
+        by, value = flow.name_of(tx, self.site(tx), contact_id=self.hana)
+        fields = {"amount": str(100 + n), "contacts": [{"by": by, "value": value}]}
+        flow.deal_said(tx, self.site(tx), "D-1", fields, self.at(n), self.at(n))
+
+    def merge(self, tx: Tx, n: int) -> None:
+        into = self.ken if n // 2 % 2 else None
+        one = Decision(self.world.site.site_id, self.hana, into, "alice", self.at(n))
+        (flow.contact_merged if into else flow.contact_split)(tx, self.site(tx), one, self.at(n))
+
+    def hits(self, tx: Tx, n: int) -> None:
+        flow.hits_arrived(tx, 100, one_by_one=False)
+
+    def rebuild(self, tx: Tx, n: int) -> None:
+        rebuild(tx, 100)
+
+    def form(self, n: int) -> None:
+        """A hit to be folded that names Hana."""
+        hit = self.world.hit(self.at(n), "/", kind="form", identifiers={"email": "hana@kyoto.example"})
+        self.world.send("v", [hit])
+
+
+@contextmanager
+def stopped_before(store: Engine, nth: int, then: Callable[[], None]) -> Iterator[list[int]]:
+    """Do something else before this thread's nth statement; yields a list that is empty until that was done."""
+    mine, n, done = threading.get_ident(), count(1), list[int]()
+
+    def stop(*_: object) -> None:
+        if threading.get_ident() == mine and not done and next(n) == nth:
+            done.append(nth)
+            then()
+
+    event.listen(store, "before_cursor_execute", stop)
+    try:
+        yield done
+    finally:
+        event.remove(store, "before_cursor_execute", stop)
+
+
+def met(store: Engine, nth: int, one: Word, other: Word) -> bool:
+    """Do `one`, and before its nth statement let `other` go as far as it can; whether it has so many statements."""
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            with begin(store) as tx:
+                other(tx, 2 * nth + 1)
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
+
+    def until_it_waits() -> None:
+        thread.start()
+        with store.connect().execution_options(isolation_level="AUTOCOMMIT") as looking:
+            while thread.is_alive() and not looking.execute(text(WAITS)).scalar_one():
+                pass
+
+    with stopped_before(store, nth, until_it_waits) as done, begin(store) as tx:
+        one(tx, 2 * nth)
+    if done:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return bool(done)
+
+
+PAIRS = [("contact", "deal"), ("deal", "contact"), ("deal_by_id", "merge"), ("hits", "deal"), ("hits", "rebuild")]
+# Before its first statements, when it reads who is who, and now and then while it writes.
+MOMENTS = (2, 3, 4, 5, *range(8, 50, 6))
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize(("one", "other"), PAIRS)
+def test_two_words_on_one_customer_both_count_whenever_they_meet(store: Engine, one: str, other: str) -> None:
+    said = Colleagues(store)
+    for nth in MOMENTS:
+        said.form(nth)
+        if not met(store, nth, getattr(said, one), getattr(said, other)):
+            break
+    said.world.fold()
+    before = said.world.facts()
+    with begin(store) as tx:
+        rebuild(tx, 100)
+    assert said.world.facts() == before

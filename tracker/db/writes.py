@@ -52,6 +52,8 @@ GIVEN = bindparam("given", type_=Text)
 # Of PostgreSQL's advisory locks: our own first key, and how many second keys the names share.
 NAME_LOCK_SPACE = 6_789
 NAME_LOCKS = 1_024
+# The same for sites.
+SITE_LOCK_SPACE = 6_790
 # Put at once in SQLite, which binds at most 32,766 values in one statement.
 MOST_ROWS = 256
 POSTGRESQL: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -124,6 +126,18 @@ def lock_names(tx: Tx, names: Iterable[str]) -> None:
         numbers = sorted({zlib.crc32(name.encode("utf-8", "surrogatepass")) % NAME_LOCKS for name in names})
         if numbers:
             tx.execute(select(func.pg_advisory_xact_lock(NAME_LOCK_SPACE, cast(listed(tx, numbers).c.value, Integer))))
+
+
+def lock_sites(tx: Tx, site_ids: Iterable[int], *, alone: bool) -> None:
+    """Wait for and hold these sites until the transaction ends: one that is alone there, or any number that are not.
+
+    Before anything else of a site is held. Whoever comes later waits behind those that wait already. A transaction that
+    holds a site may ask for it again.
+    """
+    if tx.dialect.name == "postgresql":
+        hold = func.pg_advisory_xact_lock if alone else func.pg_advisory_xact_lock_shared
+        for site_id in sorted(site_ids):
+            tx.execute(select(hold(SITE_LOCK_SPACE, cast(site_id, Integer))))
 
 
 def has_one_writer(of: Tx | Engine) -> bool:

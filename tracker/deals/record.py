@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select
 from tracker.clock import local_day
 from tracker.db.schema import crm_changes, deal_contacts, deal_entries, deal_states, deals
 from tracker.db.store import Tx
-from tracker.db.writes import lock, upsert
+from tracker.db.writes import upsert
 from tracker.deals.ledger import Change, Deal, Recorded, replay
 from tracker.deals.states import State, states_of
 from tracker.ids import derive
@@ -56,8 +56,6 @@ def hear(tx: Tx, said: DealSaid, default_currency: str) -> bool:
 
     raises  Invalid: the deal would contradict itself; nothing is kept
     """
-    deal_id = deal_id_of(said.site_id, said.reference)
-    lock(tx, select(deals.c.deal_id).where(deals.c.deal_id == deal_id))
     known = history(tx, said.site_id, said.reference)
     newest = Change(said.changed_at, max((change.seq for change in known), default=0) + 1, said.fields)
     after = replay([*known, newest], default_currency)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select, update
+from sqlalchemy import Text, bindparam, insert, literal, select, update
 
 from tracker.clock import local_day
 from tracker.db.schema import (
@@ -431,6 +431,24 @@ def find_contact(tx: Tx, site_id: int, *, contact_id: str = "", email: str = "",
     if found_id is None:
         raise NotFound(f"no contact {(contact_id or email or crm_id)[:40]!r}")
     return found_id
+
+
+def own_name(tx: Tx, site_id: int, contact_id: str) -> Name:
+    """What names a contact itself, though it be merged: it may be split again; raises NotFound.
+
+    One statement, so that a merge at the same moment is seen wholly or not at all.
+    """
+    one = select(literal(contact_id, Text).label("contact_id")).cte(recursive=True)
+    whose = one.union(select(merges.c.into_id).join(one, merges.c.contact_id == one.c.contact_id))
+    query = select(identifiers.c.kind, identifiers.c.value).where(
+        identifiers.c.site_id == site_id,
+        identifiers.c.contact_id.in_(select(whose.c.contact_id)),
+        identifiers.c.own_id == contact_id,
+    )
+    row = tx.execute(query.order_by(identifiers.c.kind.desc(), identifiers.c.value).limit(1)).one_or_none()
+    if row is None:
+        raise NotFound(f"no contact {contact_id[:40]!r}")
+    return IdentifierKind(row.kind), row.value
 
 
 def staying(tx: Tx, contact_id: str) -> str:

@@ -28,7 +28,7 @@ from tracker.urls import EXCLUDED_REFERRERS, Arrival, read_arrival
 from tracker.visits.agents import Agent, agents_of, read_agent
 from tracker.visits.boundary import Step, cut
 from tracker.visits.engagement import note
-from tracker.visits.waiting import COLUMNS, NOTHING_AHEAD, Ahead, FoldedHit, hit_of, number_visitors, read_hits
+from tracker.visits.waiting import COLUMNS, Ahead, FoldedHit, hit_of, number_visitors
 from tracker.vocabulary import NOT_SET, Device, HitKind, Origin, TouchKind
 
 # A visit's hits, found by the index that there is: by visitor and time.
@@ -112,12 +112,12 @@ class Folded:
     days: frozenset[tuple[int, str]] = frozenset()
 
 
-def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: Ahead = NOTHING_AHEAD) -> Folded:
+def fold(tx: Tx, sites: Callable[[int], SiteRules], seqs: Sequence[int], ahead: Ahead) -> Folded:
     """Fold these hits of the journal. Idempotent: a hit folded before gives the same rows again.
 
-    ahead  what was read of them before the transaction began
+    ahead  with the rows of them all
     """
-    rows = read_hits(tx, seqs, ahead)
+    rows = [ahead.rows[seq] for seq in seqs if seq in ahead.rows]
     numbers, new_visitors = number_visitors(tx, rows)
     found = [hit_of(row, numbers.get((row[1], row[-1]))) for row in rows]
     by_visitor: dict[int, list[FoldedHit]] = {}

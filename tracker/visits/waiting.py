@@ -6,7 +6,7 @@ one keeps the collector waiting, so it must be short.
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -79,7 +79,7 @@ COLUMNS = [
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """What was read before the transaction: rows of the journal by seq, and parsed user agents by text."""
+    """What was read of hits before they are folded: rows of the journal by seq, and parsed user agents by text."""
 
     rows: Mapping[int, Row] = field(default_factory=dict)
     agents: Mapping[str, Agent] = field(default_factory=dict)
@@ -139,7 +139,7 @@ def wait_no_more(tx: Tx, seqs: Sequence[int]) -> None:
     drop(tx, hits_waiting.c.seq, seqs)
 
 
-def read_hits(tx: Tx, seqs: Iterable[int], ahead: Ahead) -> list[Row]:
+def read_hits(tx: Tx, seqs: Iterable[int], ahead: Ahead) -> Ahead:
     """The journal's rows of these hits; those that were read ahead are not read again, for they never change."""
     seqs = list(seqs)
     unread = [seq for seq in seqs if seq not in ahead.rows]
@@ -147,7 +147,12 @@ def read_hits(tx: Tx, seqs: Iterable[int], ahead: Ahead) -> list[Row]:
     if unread:
         query = whole_hits(tx.dialect.name).where(among(tx, hits.c.seq, unread))
         rows |= {row[0]: row for row in tx.execute(query).all()}
-    return [rows[seq] for seq in seqs if seq in rows]
+    return replace(ahead, rows={seq: rows[seq] for seq in seqs if seq in rows})
+
+
+def sites_of(ahead: Ahead) -> set[int]:
+    """The sites of these hits."""
+    return {row[1] for row in ahead.rows.values()}
 
 
 def number_visitors(tx: Tx, rows: Sequence[Row]) -> tuple[dict[tuple[int, str], int], frozenset[int]]:
