@@ -23,8 +23,8 @@ def test_ways_are_read_once_and_again_after_every_word(store: Engine) -> None:
         assert [way.stands.stage for way in ways] == ["offer"]
     with reading(store) as tx:
         assert read_ways(tx, world.acme.site_id, DAY) is ways
-        assert read_ways(tx, world.acme.site_id, "2026-03-01") == []
-        assert read_ways(tx, world.other.site_id, DAY) == []
+        assert read_ways(tx, world.acme.site_id, "2026-03-01") == ()
+        assert read_ways(tx, world.other.site_id, DAY) == ()
     tell(world, "D-1", stage="signing")
     with reading(store) as tx:
         assert [way.stands.stage for way in read_ways(tx, world.acme.site_id, DAY)] == ["signing"]

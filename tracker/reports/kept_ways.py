@@ -5,7 +5,7 @@ never changes once it is made; what is kept is right for a transaction that sees
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Lock
 from weakref import WeakKeyDictionary
 
@@ -14,7 +14,7 @@ from sqlalchemy import Engine, func, select
 from tracker.db.schema import crm_changes, recredited
 from tracker.db.store import Tx
 from tracker.reports.keeping import is_kept
-from tracker.reports.opportunity_ways import Way
+from tracker.reports.opportunity_ways import Ways
 from tracker.vocabulary import CrmChangeKind
 
 # How many days of sites are kept; each takes about a megabyte for a thousand deals.
@@ -27,10 +27,10 @@ class Kept:
     """What one process keeps of one store."""
 
     def __init__(self) -> None:
-        self._ways: OrderedDict[Key, Sequence[Way]] = OrderedDict()
+        self._ways: OrderedDict[Key, Ways] = OrderedDict()
         self._guard = Lock()
 
-    def get(self, key: Key, read: Callable[[], Sequence[Way]]) -> Sequence[Way]:
+    def get(self, key: Key, read: Callable[[], Ways]) -> Ways:
         """The ways of a key, read where they are not there."""
         with self._guard:
             if key in self._ways:
@@ -47,7 +47,7 @@ class Kept:
 KEPT: WeakKeyDictionary[Engine, Kept] = WeakKeyDictionary()
 
 
-def ways_kept(tx: Tx, site_id: int, day: str, read: Callable[[], Sequence[Way]]) -> Sequence[Way]:
+def ways_kept(tx: Tx, site_id: int, day: str, read: Callable[[], Ways]) -> Ways:
     """The ways of a site's deals up to a day, from `read` where something was told since; for readers alone."""
     if not is_kept(tx):
         return read()

@@ -23,15 +23,14 @@ from tracker.reports.opportunity_ways import (
     TOLD,
     WON,
     Chance,
+    History,
     ToldStage,
     Usual,
     Way,
-    chances,
+    Ways,
     days_between,
-    entries,
+    entered_in,
     rank,
-    stage_order,
-    usual,
 )
 from tracker.reports.query import Query
 from tracker.reports.table import UNATTRIBUTED, Note
@@ -64,7 +63,7 @@ class Shares(Protocol):
 class Facts:
     """All that the report is made of. people: by deal the contacts that the CRM names on it."""
 
-    ways: Sequence[Way]
+    ways: Ways
     told: Mapping[str, Sequence[ToldStage]]
     credited: Shares
     people: Mapping[str, Sequence[str]]
@@ -209,10 +208,9 @@ class Scene:
     """The deals of the asked pipeline and what is known of its stages: what both the report and its rows start from."""
 
     pipeline: str
-    stages: tuple[str, ...]
+    pipelines: tuple[Pipeline, ...]
+    history: History
     told: Mapping[str, ToldStage]
-    chances: Mapping[str, Chance]
-    usual: Mapping[str, Usual]
     standing: tuple[Standing, ...]
     closed: tuple[tuple[Way, int | None], ...]
 
@@ -233,30 +231,15 @@ def set_scene(facts: Facts, asked: Asked, exchange: Exchange) -> Scene:
     known = pipelines_of(facts.ways, facts.told)
     pipeline = asked.pipeline if asked.pipeline is not None else (known[0].name if known else "")
     told = facts.told.get(pipeline, ())
-    stages = stage_order(facts.ways, pipeline, told)
-    chance = chances(facts.ways, pipeline, stages, told)
-    limits = usual(facts.ways, pipeline)
-    own = [way for way in facts.ways if way.stands.pipeline == pipeline]
+    own = facts.ways.history(pipeline, told)
+    chance, limits = own.chances, own.usual
     standing = [
         stand(way, asked, exchange, chance.get(way.stands.stage, NO_CHANCE), limits.get(way.stands.stage, NOTHING))
-        for way in own
-        if way.is_open
+        for way in own.open
     ]
     first, last = asked.query.from_day, asked.query.to_day
-    closed = [
-        (way, changed(way, way.closed_day, exchange))
-        for way in own
-        if not way.is_open and first <= way.closed_day <= last
-    ]
-    return Scene(
-        pipeline,
-        tuple(stages),
-        {one.stage: one for one in told},
-        chance,
-        limits,
-        tuple(standing),
-        tuple(closed),
-    )
+    closed = [(way, changed(way, way.closed_day, exchange)) for way in own.closed if first <= way.closed_day <= last]
+    return Scene(pipeline, known, own, {one.stage: one for one in told}, tuple(standing), tuple(closed))
 
 
 def stand(way: Way, asked: Asked, exchange: Exchange, chance: Chance, limits: Usual) -> Standing:
@@ -287,7 +270,7 @@ def items_of(scene: Scene, facts: Facts, asked: Asked) -> Iterator[Item]:
         if one.is_stuck:
             yield Item(deal_id, one.stage, "stuck", MICRO)
     query = asked.query
-    for entered in entries(facts.ways, scene.pipeline, scene.stages, query.from_day, query.to_day):
+    for entered in entered_in(scene.history.entries, query.from_day, query.to_day):
         yield Item(entered.way.deal_id, entered.stage, "entered", MICRO)
         if entered.reached:
             yield Item(entered.way.deal_id, entered.stage, "reached", MICRO)
@@ -322,17 +305,17 @@ def report_of(
         StageLine(
             stage,
             scene.told[stage].label if stage in scene.told else None,
-            scene.chances[stage],
-            scene.usual.get(stage, NOTHING),
+            scene.history.chances[stage],
+            scene.history.usual.get(stage, NOTHING),
             figures(stage, TOGETHER),
             tuple(figures(stage, code) for code in codes),
         )
-        for stage in scene.stages
+        for stage in scene.history.stages
     )
     return Report(
         asked,
         scene.pipeline,
-        pipelines_of(facts.ways, facts.told),
+        scene.pipelines,
         tuple(source_of(code, facts.credited.values) for code in codes),
         lines,
         figures(ALL, TOGETHER),
@@ -413,7 +396,7 @@ def source_of(code: int, values: Sequence[str]) -> Source:
 def stuck_of(scene: Scene) -> list[Stuck]:
     """The stuck deals, the one with the greatest amount first."""
     found = [
-        Stuck(one.way.deal_id, one.stage, one.days, scene.usual[one.stage].p90 or 0, one.amount_minor)
+        Stuck(one.way.deal_id, one.stage, one.days, scene.history.usual[one.stage].p90 or 0, one.amount_minor)
         for one in scene.standing
         if one.is_stuck
     ]
@@ -435,12 +418,13 @@ def reasons_of(closed: Iterable[tuple[Way, int | None]]) -> list[Reason]:
 def own_notes(scene: Scene) -> Iterator[Note]:
     """What the reader must know of these deals."""
     blind = sum(
-        one.way.stands.probability_bp is None and scene.chances.get(one.stage, NO_CHANCE).probability_bp is None
+        one.way.stands.probability_bp is None and scene.history.chances.get(one.stage, NO_CHANCE).probability_bp is None
         for one in scene.standing
     )
     if blind:
         yield Note("no_probability", (("n", str(blind)),))
-    if any(chance.source not in {TOLD} and chance.probability_bp is not None for chance in scene.chances.values()):
+    chances = scene.history.chances.values()
+    if any(chance.source != TOLD and chance.probability_bp is not None for chance in chances):
         yield Note("measured_probability")
 
 

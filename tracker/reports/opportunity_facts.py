@@ -1,6 +1,6 @@
 """What the Opportunity report reads, and the question it is asked. Writes nothing."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 
@@ -21,7 +21,7 @@ from tracker.reports.keeping import engine_of
 from tracker.reports.kept_ways import ways_kept
 from tracker.reports.opportunity import Asked, Facts, Report, report_of
 from tracker.reports.opportunity_credit import credited_of
-from tracker.reports.opportunity_ways import OPEN, StateRow, ToldStage, Way, ways_of
+from tracker.reports.opportunity_ways import OPEN, StateRow, ToldStage, Ways, ways_of
 from tracker.reports.query import given_in
 from tracker.reports.rows import deal_names
 from tracker.reports.source import model_notes
@@ -76,12 +76,12 @@ def facts_of(tx: Tx, asked: Asked) -> Facts:
     )
 
 
-def read_ways(tx: Tx, site_id: int, day: str) -> Sequence[Way]:
+def read_ways(tx: Tx, site_id: int, day: str) -> Ways:
     """The ways of a site's deals up to a day; kept while nothing is told of deals."""
     return ways_kept(tx, site_id, day, lambda: ways_in(tx, site_id, day))
 
 
-def ways_in(tx: Tx, site_id: int, day: str) -> list[Way]:
+def ways_in(tx: Tx, site_id: int, day: str) -> Ways:
     """The same from the tables."""
     table = deal_states.c
     rows = tx.execute(

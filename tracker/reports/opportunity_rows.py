@@ -128,7 +128,7 @@ def behind(way: Way, scene: Scene, facts: Facts, asked: Asked, name: tuple[str, 
     """A deal as a row."""
     state = way.stands
     own = state.probability_bp
-    chance = own if own is not None else scene.chances.get(state.stage, NO_CHANCE).probability_bp
+    chance = own if own is not None else scene.history.chances.get(state.stage, NO_CHANCE).probability_bp
     return DealBehind(
         way.deal_id,
         *name,

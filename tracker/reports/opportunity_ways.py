@@ -17,6 +17,8 @@ from tracker.vocabulary import DealStatus
 OPEN, WON = DealStatus.OPEN.value, DealStatus.WON.value
 # A stage's own history counts from so many deals on, for its probability and for what is usual in it.
 LEAST = 10
+# So many pipelines' histories are kept beside the ways.
+MOST_KNOWN = 32
 # Where the probability of a stage is from: the CRM's word of the stage, its own history, the whole site's.
 TOLD, MEASURED, SITE = "told", "measured", "site"
 
@@ -110,7 +112,62 @@ class Usual:
 NO_CHANCE = Chance(None, SITE, 0)
 
 
-def ways_of(rows: Iterable[StateRow], day: str) -> list[Way]:
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """That a deal entered a stage on a day, and whether it came further by the end: to a later stage, or was won."""
+
+    way: Way
+    stage: str
+    day: str
+    reached: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the ways say of one pipeline.
+
+    stages   in their order; chances: by stage; usual: by stage of which a stay has ended
+    open, closed  the deals that stand in it
+    entries  everything that deals entered in it, deal after deal, each in its order
+    """
+
+    stages: tuple[str, ...]
+    chances: Mapping[str, Chance]
+    usual: Mapping[str, Usual]
+    open: tuple[Way, ...]
+    closed: tuple[Way, ...]
+    entries: tuple[Entry, ...]
+
+
+class Ways(tuple[Way, ...]):
+    """The ways of a site's deals up to a day; what they say of a pipeline is found once, however often it is asked."""
+
+    def history(self, pipeline: str, told: Sequence[ToldStage]) -> History:
+        """What they say of a pipeline; told: its stages as somebody told of them."""
+        known: dict[tuple[str, tuple[ToldStage, ...]], History] = self.__dict__.setdefault("known", {})
+        asked = pipeline, tuple(told)
+        if (found := known.get(asked)) is None:
+            if len(known) >= MOST_KNOWN:  # whoever asks may name any pipeline
+                known.clear()
+            known[asked] = found = history_of(self, *asked)
+        return found
+
+
+def history_of(ways: Sequence[Way], pipeline: str, told: Sequence[ToldStage]) -> History:
+    """What ways say of a pipeline."""
+    stages = stage_order(ways, pipeline, told)
+    own = [way for way in ways if way.stands.pipeline == pipeline]
+    return History(
+        stages=tuple(stages),
+        chances=chances(ways, pipeline, stages, told),
+        usual=usual(ways, pipeline),
+        open=tuple(way for way in own if way.is_open),
+        closed=tuple(way for way in own if not way.is_open),
+        entries=tuple(entries(ways, pipeline, stages)),
+    )
+
+
+def ways_of(rows: Iterable[StateRow], day: str) -> Ways:
     """The ways up to the end of a day; deals that began later are left out.
 
     rows  those of a deal together, in their order
@@ -120,7 +177,7 @@ def ways_of(rows: Iterable[StateRow], day: str) -> list[Way]:
         own = [row for row in group if row.from_day <= day]
         if own:
             found.append(Way(tuple(stays_of(own)), own[-1]))
-    return found
+    return Ways(found)
 
 
 def stays_of(rows: Sequence[StateRow]) -> Iterator[Stay]:
@@ -229,32 +286,33 @@ def chances(ways: Sequence[Way], pipeline: str, stages: Sequence[str], told: Seq
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """That a deal entered a stage in a period, and whether it came further by the end."""
+def entries(ways: Iterable[Way], pipeline: str, stages: Sequence[str]) -> Iterator[Entry]:
+    """All that deals entered in a pipeline.
 
-    way: Way
-    stage: str
-    reached: bool
-
-
-def entries(ways: Iterable[Way], pipeline: str, stages: Sequence[str], from_day: str, to_day: str) -> Iterator[Entered]:
-    """Each deal once for each stage that it entered in a period, in both days and what is between.
-
-    It reached the next stage when it entered any later one afterwards, or was won.
+    A deal reached the next stage when it entered any later one afterwards, or was won.
     """
     places: Mapping[str, int] = {stage: place for place, stage in enumerate(stages)}
     for way in ways:
-        seen: set[str] = set()
-        for i, stay in enumerate(way.stays):
-            place = places.get(stay.stage)
-            is_here = stay.is_open and stay.pipeline == pipeline and place is not None
-            if not is_here or stay.stage in seen or not from_day <= stay.from_day <= to_day:
-                continue
-            seen.add(stay.stage)
-            further = any(
-                stay_.status == WON
-                or (stay_.is_open and stay_.pipeline == pipeline and places.get(stay_.stage, -1) > (place or 0))
-                for stay_ in way.stays[i + 1 :]
-            )
-            yield Entered(way, stay.stage, further)
+        furthest = -1
+        found: list[Entry] = []
+        for stay in reversed(way.stays):
+            place = places.get(stay.stage, -1)
+            is_here = stay.is_open and stay.pipeline == pipeline
+            if is_here and place >= 0:
+                found.append(Entry(way, stay.stage, stay.from_day, furthest > place))
+            if stay.status == WON:
+                furthest = len(places)
+            elif is_here:
+                furthest = max(furthest, place)
+        yield from reversed(found)
+
+
+def entered_in(found: Iterable[Entry], from_day: str, to_day: str) -> Iterator[Entry]:
+    """Each deal once for each stage that it entered in a period, in both days and what is between."""
+    seen: set[tuple[str, str]] = set()
+    for one in found:
+        if from_day <= one.day <= to_day:
+            key = one.way.deal_id, one.stage
+            if key not in seen:
+                seen.add(key)
+                yield one
