@@ -82,7 +82,7 @@ ROW = st.tuples(
 )
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(rows=st.lists(ROW, min_size=1, max_size=30))
 def test_the_sum_of_what_is_imported_is_the_sum_of_the_rows(rows: list[tuple[int, int, str, int, str]]) -> None:
     first = date(2026, 4, 1)

@@ -38,7 +38,8 @@ MOST_DAYS = 366  # that one row may be shared out over
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A row as understood. `amount` is exact, in major units; `until` the last day of a row of several."""
+    """A row as understood. `amount` is exact, in major units, `minor` the same in minor units; `until` the last day of
+    a row of several."""
 
     line: int
     day: str
@@ -47,6 +48,7 @@ class Told:
     medium: str
     campaign: str
     amount: Decimal
+    minor: Decimal
     currency: str
     clicks: int | None
     impressions: int | None
@@ -104,6 +106,9 @@ class Wrong(Exception):
         self.fault, self.text = fault, text
 
 
+Words = Mapping[str, str]  # what a line says, by the columns' roles
+
+
 @dataclass(slots=True)
 class Reader:
     """Reads the rows of one sheet; remembers what it has read, for days and names repeat.
@@ -117,32 +122,36 @@ class Reader:
     last_day: str
     days: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
-    canonical: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    sources: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    places: tuple[tuple[str, int], ...] = field(init=False)
 
-    def cell(self, line: Line, role: str) -> str:
-        """What a line says in a column; '' where it has none."""
-        place = self.choices.columns.get(role)
-        return line.cells[place].strip() if place is not None and place < len(line.cells) else ""
+    def __post_init__(self) -> None:
+        self.places = tuple(self.choices.columns.items())
 
-    def left_out(self, line: Line, *, is_edge: bool) -> LeftOut | None:
+    def words(self, line: Line) -> Words:
+        """What a line says, without the columns that it has not."""
+        cells, n = line.cells, len(line.cells)
+        return {role: cells[place].strip() for role, place in self.places if place < n}
+
+    def left_out(self, line: Line, words: Words, *, is_edge: bool) -> LeftOut | None:
         """Why a line is no row, or None. At the edges of a file a line without any name is that of its totals."""
-        amount, is_day = self.cell(line, COST), self.is_day(line)
-        if is_day:
+        amount = words.get(COST, "")
+        if self.is_day(words.get(DAY, "")):
             has_none = amount.strip(" -–—") == ""
             return LeftOut(line.number, CostLeftOut.NO_AMOUNT, text_of(line)) if has_none else None
         cells = [cell.strip() for cell in line.cells if cell.strip()]
-        named = self.cell(line, CAMPAIGN)
-        is_nameless = is_edge and CAMPAIGN in self.choices.columns and not named and not self.cell(line, DAY)
+        named = words.get(CAMPAIGN, "")
+        is_nameless = is_edge and CAMPAIGN in self.choices.columns and not named and not words.get(DAY)
         if is_total(cells[0]) or is_total(named) or (is_nameless and amount):
             return LeftOut(line.number, CostLeftOut.TOTAL, text_of(line), self.sum_told(amount))
         if len(cells) == 1 and not amount:
             return LeftOut(line.number, CostLeftOut.NOTE, text_of(line))
         return None
 
-    def is_day(self, line: Line) -> bool:
-        """Whether a line's day is one."""
+    def is_day(self, text: str) -> bool:
+        """Whether a text is a day."""
         try:
-            self.day(self.cell(line, DAY))
+            self.day(text)
         except Wrong as wrong:
             return wrong.fault in {CostFault.DAY_UNCLEAR, CostFault.DAY_AHEAD}
         return True
@@ -154,31 +163,28 @@ class Reader:
         except ValueError:
             return None
 
-    def row(self, line: Line) -> Told:
+    def row(self, line: Line, words: Words) -> Told:
         """A line as understood; raises Wrong."""
-        day = self.day(self.cell(line, DAY))
-        until = self.day(self.cell(line, UNTIL)) if self.cell(line, UNTIL) else day
-        if until < day or (date.fromisoformat(until) - date.fromisoformat(day)).days >= MOST_DAYS:
+        day = self.day(words.get(DAY, ""))
+        until = self.day(words[UNTIL]) if words.get(UNTIL) else day
+        if until != day and not 0 <= (date.fromisoformat(until) - date.fromisoformat(day)).days < MOST_DAYS:
             raise Wrong(CostFault.DAYS_WRONG, f"{day} – {until}")
-        source, medium = self.name(line, SOURCE), self.name(line, MEDIUM)
-        if not source or not medium:
-            raise Wrong(CostFault.NO_SOURCE)
-        if (source, medium) not in self.canonical:
-            self.canonical[source, medium] = canonical_names(source, medium)
-        source, medium = self.canonical[source, medium]
-        text = self.cell(line, COST)
-        currency = self.currency(line, text)
+        source, medium = self.source(words.get(SOURCE, ""), words.get(MEDIUM, ""))
+        text = words.get(COST, "")
+        currency = self.currency(words.get(CURRENCY, ""), text)
+        amount, minor = self.amount(text, currency)
         return Told(
             line=line.number,
             day=day,
             until=until,
             source=source,
             medium=medium,
-            campaign=self.name(line, CAMPAIGN) or NOT_SET,
-            amount=self.amount(text, currency),
+            campaign=self.name(words.get(CAMPAIGN, "")) or NOT_SET,
+            amount=amount,
+            minor=minor,
             currency=currency,
-            clicks=self.count(self.cell(line, CLICKS)),
-            impressions=self.count(self.cell(line, IMPRESSIONS)),
+            clicks=self.count(words.get(CLICKS, "")),
+            impressions=self.count(words.get(IMPRESSIONS, "")),
         )
 
     def day(self, text: str) -> str:
@@ -196,19 +202,28 @@ class Reader:
             raise Wrong(CostFault.DAY_AHEAD, text)
         return self.days[text]
 
-    def name(self, line: Line, role: str) -> str:
-        """A source, a medium or a campaign; raises Wrong where it is too long."""
-        text = self.cell(line, role) or {SOURCE: self.choices.source, MEDIUM: self.choices.medium}.get(role, "")
+    def source(self, source: str, medium: str) -> tuple[str, str]:
+        """A row's source and medium, or those chosen, as visits have them; raises Wrong."""
+        if (source, medium) not in self.sources:
+            named = self.name(source or self.choices.source).lower()
+            by = self.name(medium or self.choices.medium).lower()
+            if not named or not by:
+                raise Wrong(CostFault.NO_SOURCE)
+            self.sources[source, medium] = canonical_names(named, by)
+        return self.sources[source, medium]
+
+    def name(self, text: str) -> str:
+        """A name in plain characters; raises Wrong where it is too long."""
         if text not in self.names:
             self.names[text] = clean_text(text, LONGEST_NAME + 1) or ""
         found = self.names[text]
         if len(found) > LONGEST_NAME:
             raise Wrong(CostFault.NAME_TOO_LONG, found)
-        return found.lower() if role in (SOURCE, MEDIUM) else found
+        return found
 
-    def currency(self, line: Line, amount: str) -> str:
+    def currency(self, told: str, amount: str) -> str:
         """A row's currency: its own, that of its amount, or the one chosen; raises Wrong."""
-        own = self.cell(line, CURRENCY).upper()
+        own = told.upper()
         currency = own or currency_of(amount) or self.choices.currency
         if not currency:
             raise Wrong(CostFault.NO_CURRENCY)
@@ -216,8 +231,8 @@ class Reader:
             raise Wrong(CostFault.CURRENCY_UNKNOWN, own)
         return currency
 
-    def amount(self, text: str, currency: str) -> Decimal:
-        """An amount; raises Wrong."""
+    def amount(self, text: str, currency: str) -> tuple[Decimal, Decimal]:
+        """An amount in major and in minor units; raises Wrong."""
         try:
             if self.numbers is None and amounts.numbers_of([text]) is None:
                 raise Wrong(CostFault.AMOUNT_UNCLEAR, text)
@@ -226,9 +241,10 @@ class Reader:
             raise Wrong(CostFault.AMOUNT_UNREADABLE, text) from None
         if found is None:
             raise Wrong(CostFault.AMOUNT_UNREADABLE, text)
-        if abs(minor_units(found, currency)) > LIMIT_MINOR:
+        minor = minor_units(found, currency)
+        if abs(minor) > LIMIT_MINOR:
             raise Wrong(CostFault.AMOUNT_TOO_LARGE, text)
-        return found
+        return found, minor
 
     def count(self, text: str) -> int | None:
         """Clicks or impressions; raises Wrong."""
@@ -256,15 +272,16 @@ def understand(sheet: Sheet, choices: Choices, last_day: str) -> Understood:
     rows: list[Told] = []
     faulty: list[Faulty] = []
     for n, line in enumerate(body):
-        if out := reader.left_out(line, is_edge=n in (0, len(body) - 1)):
+        words = reader.words(line)
+        if out := reader.left_out(line, words, is_edge=n in (0, len(body) - 1)):
             left_out.append(out)
             continue
         try:
-            rows.append(reader.row(line))
+            rows.append(reader.row(line, words))
         except Wrong as wrong:
             faulty.append(Faulty(line.number, wrong.fault, wrong.text[:LONGEST_NAME]))
-    kept, odd = agreeing(rows)
-    costs, totals = added_up(kept)
+    kept, odd, sums = agreeing(rows)
+    costs, totals = added_up(kept, sums)
     return Understood(
         rows=tuple(kept),
         faulty=tuple(sorted([*faulty, *odd], key=lambda one: one.line)),
@@ -285,44 +302,76 @@ def text_of(line: Line) -> str:
 Key = tuple[str, str, str, str]
 
 
-def agreeing(rows: Sequence[Told]) -> tuple[list[Told], list[Faulty]]:
-    """The rows whose days and names each have one currency and no negative sum, and the others as faulty."""
+@dataclass(slots=True)
+class Sum:
+    """What rows of one day and name add up to: exactly, in minor units of the currency that came first."""
+
+    currency: str
+    minor: Decimal
+    clicks: int | None
+    impressions: int | None
+    is_mixed: bool = False  # rows of another currency are in it
+
+    def add(self, currency: str, minor: Decimal, clicks: int | None, impressions: int | None) -> None:
+        """Add a row's part."""
+        self.is_mixed = self.is_mixed or currency != self.currency
+        self.minor = EXACT.add(self.minor, minor)
+        self.clicks, self.impressions = plus(self.clicks, clicks), plus(self.impressions, impressions)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether this can be a cost."""
+        return not self.is_mixed and 0 <= self.minor <= LIMIT_MINOR
+
+
+Sums = Mapping[Key, Sum]
+
+
+def agreeing(rows: Sequence[Told]) -> tuple[list[Told], list[Faulty], Sums]:
+    """The rows whose days and names each have one currency and no negative sum, the others as faulty, and the sums."""
     faulty: list[Faulty] = []
-    rows = list(rows)
+    kept = list(rows)
     while True:
-        currencies, sums = sums_by_key(rows)
-        kept: list[Told] = []
-        n_before = len(faulty)
-        for row in rows:
-            keys = [key_of(row, day) for day in days_between(row.day, row.until)]
-            if any(currencies[key] != row.currency for key in keys):
-                faulty.append(Faulty(row.line, CostFault.CURRENCIES_DIFFER, row.currency))
-            elif any(sums[key] < 0 for key in keys):
-                faulty.append(Faulty(row.line, CostFault.AMOUNT_NEGATIVE, str(row.amount)))
-            elif any(sums[key] > LIMIT_MINOR for key in keys):
-                faulty.append(Faulty(row.line, CostFault.AMOUNT_TOO_LARGE, str(row.amount)))
-            else:
-                kept.append(row)
+        sums = sums_by_key(kept)
+        if all(one.is_right for one in sums.values()):
+            return kept, faulty, sums
         # A row of several days that goes takes its part out of other days' sums, too.
-        if len(faulty) == n_before:
-            return kept, faulty
-        rows = kept
+        rows, kept = kept, []
+        for row in rows:
+            fault = fault_of(row, sums)
+            if fault is None:
+                kept.append(row)
+            else:
+                is_mixed = fault is CostFault.CURRENCIES_DIFFER
+                faulty.append(Faulty(row.line, fault, row.currency if is_mixed else str(row.amount)))
 
 
-def sums_by_key(rows: Sequence[Told]) -> tuple[dict[Key, str], dict[Key, Decimal]]:
-    """The currency that comes first, and the sum, of each day and name; raises Invalid where they are too many."""
-    currencies: dict[Key, str] = {}
-    sums: dict[Key, Decimal] = {}
+def fault_of(row: Told, sums: Sums) -> CostFault | None:
+    """Why a row does not agree with the others of its days and names."""
+    found = [sums[key_of(row, day)] for day in days_between(row.day, row.until)]
+    if any(one.currency != row.currency for one in found):
+        return CostFault.CURRENCIES_DIFFER
+    if any(one.minor < 0 for one in found):
+        return CostFault.AMOUNT_NEGATIVE
+    return CostFault.AMOUNT_TOO_LARGE if any(one.minor > LIMIT_MINOR for one in found) else None
+
+
+def sums_by_key(rows: Sequence[Told]) -> Sums:
+    """The sums of each day and name; raises Invalid where they are too many."""
+    sums: dict[Key, Sum] = {}
     n = 0
     for row in rows:
-        for day, minor in parts_of(row):
+        for day, minor, clicks, views in parts_of(row):
             n += 1
             key = key_of(row, day)
-            currencies.setdefault(key, row.currency)
-            sums[key] = EXACT.add(sums[key], minor) if key in sums else minor
+            known = sums.get(key)
+            if known is None:
+                sums[key] = Sum(row.currency, minor, clicks, views)
+            else:
+                known.add(row.currency, minor, clicks, views)
         if n > MOST_ROWS:
             raise Invalid(f"shared out over their days, these are more than {MOST_ROWS} rows", field="file")
-    return currencies, sums
+    return sums
 
 
 def key_of(row: Told, day: str) -> Key:
@@ -330,17 +379,20 @@ def key_of(row: Told, day: str) -> Key:
     return (day, row.source, row.medium, row.campaign)
 
 
-def parts_of(row: Told) -> list[tuple[str, Decimal]]:
-    """The days of a row and what each has of its amount, in minor units, exactly."""
-    exact = minor_units(row.amount, row.currency)
+Part = tuple[str, Decimal, int | None, int | None]
+
+
+def parts_of(row: Told) -> Iterable[Part]:
+    """The days of a row and what each has of its amount, in minor units, exactly, and of its counts."""
     if row.until == row.day:
-        return [(row.day, exact)]
+        return ((row.day, row.minor, row.clicks, row.impressions),)
     span = days_between(row.day, row.until)
-    whole = int(exact)
+    whole = int(row.minor)
     shares = split(whole, [1] * len(span), [tie_key(row.campaign, day) for day in span])
     parts = [Decimal(share) for share in shares]
-    parts[0] += exact - whole
-    return list(zip(span, parts, strict=True))
+    parts[0] += row.minor - whole
+    clicks = shared(row.clicks, row, CLICKS, span)
+    return zip(span, parts, clicks, shared(row.impressions, row, IMPRESSIONS, span), strict=True)
 
 
 def days_between(first: str, last: str) -> list[str]:
@@ -351,40 +403,32 @@ def days_between(first: str, last: str) -> list[str]:
     return [(start + timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
 
 
-def shared(number: int | None, row: Told, what: str) -> list[int | None]:
+def shared(number: int | None, row: Told, what: str, span: Sequence[str]) -> Sequence[int | None]:
     """A count of a row shared out over its days."""
-    if row.until == row.day:
-        return [number]
-    span = days_between(row.day, row.until)
     if number is None:
         return [None] * len(span)
-    return list(split(number, [1] * len(span), [tie_key(what, row.campaign, day) for day in span]))
+    return split(number, [1] * len(span), [tie_key(what, row.campaign, day) for day in span])
 
 
-def added_up(rows: Iterable[Told]) -> tuple[tuple[Cost, ...], tuple[tuple[str, Decimal, int], ...]]:
+def added_up(rows: Iterable[Told], sums: Sums) -> tuple[tuple[Cost, ...], tuple[tuple[str, Decimal, int], ...]]:
     """One cost for each day and name, in their order, and the sums by currency."""
-    amounts_of: dict[Key, Decimal] = {}
-    counts_of: dict[Key, tuple[int | None, int | None]] = {}
-    currency_of_key: dict[Key, str] = {}
     read: dict[str, Decimal] = {}
     for row in rows:
-        exact = minor_units(row.amount, row.currency)
-        read[row.currency] = EXACT.add(read.get(row.currency, Decimal(0)), exact)
-        clicks, views = shared(row.clicks, row, CLICKS), shared(row.impressions, row, IMPRESSIONS)
-        for n, (day, minor) in enumerate(parts_of(row)):
-            key = key_of(row, day)
-            currency_of_key[key] = row.currency
-            amounts_of[key] = EXACT.add(amounts_of[key], minor) if key in amounts_of else minor
-            known = counts_of.get(key, (None, None))
-            counts_of[key] = (plus(known[0], clicks[n]), plus(known[1], views[n]))
-    costs: list[Cost] = []
-    totals = []
-    for currency, exact in sorted(read.items()):
-        keys = sorted(key for key, own in currency_of_key.items() if own == currency)
-        whole = rounded([amounts_of[key] for key in keys], [tie_key(*key) for key in keys])
-        costs += [Cost(*key, minor, currency, *counts_of[key]) for key, minor in zip(keys, whole, strict=True)]
-        totals.append((currency, exact, sum(whole)))
-    return tuple(sorted(costs, key=lambda one: (one.day, one.source, one.medium, one.campaign))), tuple(totals)
+        read[row.currency] = EXACT.add(read.get(row.currency, Decimal(0)), row.minor)
+    whole = {key: int(one.minor) for key, one in sums.items()}
+    fine: dict[str, list[Key]] = {}  # by currency, what is finer than its smallest unit
+    for key, one in sums.items():
+        if one.minor != whole[key]:
+            fine.setdefault(one.currency, []).append(key)
+    for keys in fine.values():
+        parts = [sums[key].minor for key in keys]
+        whole |= zip(keys, rounded(parts, [tie_key(*key) for key in keys]), strict=True)
+    costs = tuple(
+        Cost(*key, whole[key], one.currency, one.clicks, one.impressions)
+        for key, one in sorted(sums.items(), key=lambda item: item[0])
+    )
+    loaded = sum_of(costs)
+    return costs, tuple((currency, exact, loaded[currency]) for currency, exact in sorted(read.items()))
 
 
 def plus(one: int | None, other: int | None) -> int | None:
