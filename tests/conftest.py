@@ -15,6 +15,16 @@ from tests.databases import drop_database, empty, fresh_database, postgres_url, 
 from tracker.db.store import connect
 from tracker.db.upgrade import upgrade
 
+STORES = ("sqlite", "postgresql")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test that needs a store runs on those that it names, by its own mark or else its module's, else on each."""
+    given = {mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")}
+    if "store_url" in metafunc.fixturenames and "store_url" not in given:
+        mark = metafunc.definition.get_closest_marker("stores")
+        metafunc.parametrize("store_url", mark.args if mark else STORES, indirect=True)
+
 
 @pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -71,7 +81,7 @@ def kept_postgres(postgres_template: str | None) -> Iterator[Kept | None]:
     drop_database(kept.url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty store of its own."""
     if request.param == "sqlite":

@@ -14,8 +14,10 @@ from tracker.db.schema import users
 from tracker.db.store import begin
 from tracker.vocabulary import Role
 
-# Put on a module of page tests (`pytestmark = SQLITE_ONLY`): what pages read is tried on PostgreSQL below them.
-SQLITE_ONLY = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+# Put on a module of page tests (`pytestmark = SQLITE_ONLY`): what pages read is tried on PostgreSQL below them. Of each
+# page the test that asks the store for most runs on both.
+SQLITE_ONLY = pytest.mark.stores("sqlite")
+ON_BOTH = pytest.mark.stores("sqlite", "postgresql")
 
 
 @lru_cache(maxsize=8)

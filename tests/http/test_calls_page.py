@@ -6,7 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from tests.people import SQLITE_ONLY
+from tests.people import ON_BOTH, SQLITE_ONLY
 from tests.world import ALICE, BOB, PASSWORD, START, World
 from tracker.calls.numbers import add_number, list_numbers
 from tracker.db.schema import sites
@@ -73,6 +73,7 @@ def test_a_call_shows_its_number_its_caller_and_where_it_came_from(seen: World) 
     assert "番号非通知" in client.get("/calls?lang=ja").text
 
 
+@ON_BOTH
 def test_a_contacts_call_leads_to_the_contact_and_stands_in_the_journey(seen: World) -> None:
     call = {"reference": "1", "number": POOL, "caller": "+819012345678", "contact": {"email": "hana@kyoto.example"}}
     seen.program(seen.token).post("/calls", call)

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
 
-from tests.people import SQLITE_ONLY, browser_of
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of
 from tests.world import Program, World
 from tracker import flow
 from tracker.db.store import begin
@@ -99,6 +99,7 @@ def test_that_narrowed_totals_differ_between_models_is_explained(reader: FlaskCl
     assert empty.count("Clear the filters") == 2
 
 
+@ON_BOTH
 def test_files_name_their_filters(reader: FlaskClient) -> None:
     asked = f"{ASKED}&only_channel=email&not_campaign==cmd"
     book = load_workbook(io.BytesIO(reader.get(f"/reports/compare.xlsx?{asked}").data))

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from tests.people import SQLITE_ONLY
+from tests.people import ON_BOTH, SQLITE_ONLY
 from tests.world import ALICE, PASSWORD, START, World
 from tracker.access.sites import set_tracking
 from tracker.access.tracking import changed
@@ -85,6 +85,7 @@ def test_a_chat_stands_in_the_visit_it_was_in(client: FlaskClient, world: World)
     assert "ch-offline" not in html
 
 
+@ON_BOTH
 def test_name_and_company_stand_with_what_told_them(client: FlaskClient, world: World) -> None:
     world.browse("v", form(world, 0, fields={"name": "Hana Sato", "company": "Kyoto Tea"}))
     html = page_of(client, world)

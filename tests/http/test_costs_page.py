@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, func, select
 from werkzeug.test import TestResponse
 
-from tests.people import SQLITE_ONLY, browser_of, send
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of, send
 from tests.world import START, World
 from tracker.costs.load import load
 from tracker.costs.rows import Cost
@@ -52,6 +52,7 @@ def count(world: World, table: object) -> int:
         return int(tx.execute(select(func.count()).select_from(table)).scalar_one())  # type: ignore[arg-type]
 
 
+@ON_BOTH
 def test_a_file_is_shown_then_taken_in_then_taken_back(world: World) -> None:
     browser = browser_of(world, Role.ANALYST)
     content = (FILES / "google_ads_en.csv").read_bytes()
@@ -184,6 +185,7 @@ def test_a_campaign_without_visits_gets_the_name_that_visits_have_and_its_own_ag
     assert known(world) == [("2026-04-20", "google", "Spring!", 700)]
 
 
+@ON_BOTH
 def test_the_list_adds_up_by_each_view_and_opens_its_rows(world: World) -> None:
     browser = browser_of(world)
     take_in(browser, (FILES / "google_ads_en.csv").read_bytes())

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 
-from tests.people import SQLITE_ONLY
+from tests.people import ON_BOTH, SQLITE_ONLY
 from tests.tea import HANA, tea_house
 from tests.world import ALICE, START, World
 from tracker.attribution.policies import save_policy
@@ -91,6 +91,7 @@ def test_a_lead_and_a_visit_lead_on_too(client: FlaskClient, world: World) -> No
     assert "Deal created 5 Apr 2026" in text_of(opened(client, links(created, "Tea house")[0]))
 
 
+@ON_BOTH
 def test_a_contacts_page_leads_to_its_deals_and_touches(client: FlaskClient, world: World) -> None:
     crm = tea_house(world)
     found = crm.get("/contacts?email=hana@kyoto.example").json

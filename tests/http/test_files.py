@@ -10,7 +10,7 @@ from openpyxl import load_workbook
 from sqlalchemy import select
 
 from api.pages.files import FORMS, file_name
-from tests.people import SQLITE_ONLY, browser_of
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of
 from tests.world import World
 from tracker import flow
 from tracker.db.schema import audit
@@ -76,6 +76,7 @@ def test_a_comparison_is_the_same_on_the_page_and_in_every_file(walked: World) -
     assert "€1,000.00" in alice.get(f"/reports/compare?{asked}").text
 
 
+@ON_BOTH
 def test_calls_are_taken_by_who_may_see_people_and_it_is_written_down(walked: World) -> None:
     viewer, bob = browser_of(walked, Role.VIEWER), browser_of(walked, Role.ANALYST)
     assert viewer.get("/calls.csv").status_code == 403

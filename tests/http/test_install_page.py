@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from tests.browser.origins import Collector, Website
-from tests.people import SQLITE_ONLY
+from tests.people import ON_BOTH, SQLITE_ONLY
 from tests.world import AGENT, ALICE, BOB, PASSWORD, World
 from tracker.access.sites import add_site, find_site, set_tracking
 from tracker.access.tracking import ADAPTERS, Tracking
@@ -66,6 +66,7 @@ def test_the_page_gives_the_tag_of_the_site(client: FlaskClient) -> None:
     assert "acme.example" not in other.replace(ALICE, "")
 
 
+@ON_BOTH
 def test_an_owner_sets_what_the_snippet_does(client: FlaskClient, world: World) -> None:
     log_in(client)
     answer = post(client, "/install/settings", consent="opt-out", dnt="1", fields=["name"], parts=["tcf", "hubspot"])

@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
 
-from tests.people import SQLITE_ONLY, browser_of, send
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of, send
 from tests.world import START, Program, World
 from tracker.access.audit import Asked, entries
 from tracker.cli import main
@@ -60,6 +60,7 @@ def test_without_deals_the_page_says_how_to_send_them(world: World) -> None:
     assert "/api/docs#put_deal" in page(browser_of(world))
 
 
+@ON_BOTH
 def test_each_figure_opens_its_deals_and_they_add_up_to_it(told: World) -> None:
     browser = browser_of(told)
     text = page(browser, "?model=linear")

@@ -13,7 +13,7 @@ from markupsafe import escape
 from openpyxl import load_workbook
 from sqlalchemy import Engine, event, insert
 
-from tests.people import SQLITE_ONLY, browser_of
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of
 from tests.world import Program, World
 from tracker.clock import local_day
 from tracker.collect.journal import Refused, count_refusals
@@ -111,6 +111,7 @@ def test_page_api_files_and_source_report_give_the_same_figures(world: World, cr
     assert browser.get("/overview.txt").status_code == 404
 
 
+@ON_BOTH
 def test_what_changed_adds_up_and_leads_to_its_rows(world: World, crm: Program) -> None:
     sold(world, crm)
     browser = browser_of(world, Role.VIEWER)

@@ -14,7 +14,7 @@ from api import create_app
 from tests.facts import scenarios, store_facts
 from tests.http.test_pages import log_in
 from tests.live import SECRET, Clock
-from tests.people import SQLITE_ONLY
+from tests.people import ON_BOTH, SQLITE_ONLY
 from tests.world import CHEAP, START
 from tracker.access.users import add_user
 from tracker.config import Settings
@@ -66,6 +66,7 @@ def links(page: str, caption: str) -> list[str]:
     return [html.unescape(one) for one in re.findall(r'<a class="figure[^"]*" href="([^"]+)"', table)]
 
 
+@ON_BOTH
 def test_the_page_tells_the_tables_and_every_count_leads_to_its_conversions(client: FlaskClient) -> None:
     for path in ("/reports/paths", "/reports/paths.csv", "/reports/paths/rows"):
         assert client.get(path).headers["Location"].startswith("/login?next=")

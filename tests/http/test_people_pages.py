@@ -13,7 +13,7 @@ from openpyxl import load_workbook
 from werkzeug.exceptions import HTTPException
 
 from api.trust import Audience, audience_of
-from tests.people import SQLITE_ONLY, browser_of, send
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of, send
 from tests.world import World
 from tracker.access.audit import Asked, entries
 from tracker.access.sites import set_tracking
@@ -245,6 +245,7 @@ def test_files_have_the_rows_of_the_page_and_are_written_down(world: World) -> N
     ]
 
 
+@ON_BOTH
 def test_two_people_are_merged_side_by_side_and_split_again(world: World) -> None:
     hana, rei = put(world, "Hana", stage="lead"), put(world, "Rei", crm_id="7")
     browser = browser_of(world, Role.ANALYST)

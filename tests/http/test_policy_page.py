@@ -8,6 +8,7 @@ from flask.testing import FlaskClient
 
 from tests.http.test_calls_page import log_in, token_in
 from tests.http.test_v1_reports import sold
+from tests.people import ON_BOTH, SQLITE_ONLY
 from tests.world import ALICE, BOB, Program, World
 from tracker.attribution.fits import refit
 from tracker.attribution.policies import policy_in_force
@@ -15,7 +16,7 @@ from tracker.attribution.policy import ChannelRule, Custom, Own
 from tracker.db.store import begin, reading
 
 # The API's tests ask the same of both databases.
-pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+pytestmark = SQLITE_ONLY
 HOSTILE = '"><script>alert(1)</script>'
 RULE = {"rule_0_field": ["campaign", "channel"], "rule_0_pattern": ["spr*", ""], "rule_0_channel": "brand_search"}
 SETTINGS = {
@@ -73,6 +74,7 @@ def test_settings_are_tried_then_saved_as_a_version(seen: World) -> None:
     assert "brand_search" not in client.get("/reports/source?period=last_12_months&model=first&policy=0").text
 
 
+@ON_BOTH
 def test_a_trial_names_the_deals_that_move_and_where_their_money_goes(seen: World) -> None:
     page = send(log_in(seen), "/policy/try?lang=en", capture=["email"])
     moved = page.partition("1 deal whose revenue moves")[2]

@@ -14,7 +14,7 @@ from openpyxl import load_workbook
 from sqlalchemy import event
 
 from tests.http.test_v1_reports import sold
-from tests.people import SQLITE_ONLY, browser_of
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of
 from tests.world import Program, World
 from tracker.vocabulary import Role
 
@@ -124,6 +124,7 @@ def test_the_columns_are_the_usual_ones_those_chosen_or_all(reader: FlaskClient)
     assert len(body_of(page_of(reader, "columns=form&columns=call"))[0]) == 3
 
 
+@ON_BOTH
 def test_the_same_figures_stand_on_the_page_and_in_every_file(reader: FlaskClient, crm: Program) -> None:
     asked = "model=linear&by=channel,campaign&not_source=nobody&columns=visits,new_leads,revenue,cost,roas"
     files = {form: reader.get(f"/reports/source.{form}?{PERIOD}&{asked}") for form in ("csv", "json", "xlsx")}

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from flask.testing import FlaskClient
 
-from tests.people import SQLITE_ONLY, add_cheap_user, browser_of, send
+from tests.people import ON_BOTH, SQLITE_ONLY, add_cheap_user, browser_of, send
 from tests.world import CHEAP, PASSWORD, START, World
 from tracker.access.audit import note
 from tracker.access.roles import members_of, set_role
@@ -241,6 +241,7 @@ def test_the_log_shows_before_and_after_and_no_markup_of_strangers(world: World)
     assert len(table) == 2
 
 
+@ON_BOTH
 def test_the_log_is_filtered_paged_and_taken_as_a_file(world: World) -> None:
     noted(world, "file {}", 120)
     noted(world, "other", actor="command line")

@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select
 from tests.http.test_pages import client as client  # noqa: PLC0414 - a fixture
 from tests.http.test_pages import log_in
 from tests.http.test_pages import world as world  # noqa: PLC0414 - a fixture
-from tests.people import SQLITE_ONLY
+from tests.people import ON_BOTH, SQLITE_ONLY
 from tests.walks import START, World
 from tracker.collect.journal import Refused, count_refusals
 from tracker.db.schema import hits, hits_parked, hits_waiting
@@ -50,6 +50,7 @@ def test_a_fold_that_is_behind_says_since_when_and_where_to_look(client: FlaskCl
     assert "3 時間" in client.get("/tracking?lang=ja").text
 
 
+@ON_BOTH
 def test_hits_set_aside_are_told_with_their_error_and_what_to_do(client: FlaskClient, world: World) -> None:
     world.send("v", [world.hit(NOW, "/"), world.hit(NOW, "/b")])
     with begin(world.store) as tx:

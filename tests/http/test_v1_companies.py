@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openpyxl import load_workbook
 
-from tests.people import SQLITE_ONLY, browser_of
+from tests.people import browser_of
 from tests.world import Program, World
 
 PEOPLE = {
@@ -99,7 +99,6 @@ def test_another_site_and_a_stranger_see_none(told: Program, carol: Program, wor
     assert world.program(None).get("/companies").status_code == 401
 
 
-@SQLITE_ONLY
 def test_the_api_gives_what_the_page_gives(told: Program, world: World) -> None:
     page = browser_of(world).get("/companies.json?sort=revenue").get_json()["rows"]
     assert [one["domain"] for one in page] == [one["domain"] for one in companies(told, "?sort=revenue")]

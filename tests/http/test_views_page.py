@@ -8,7 +8,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from api.pages.views import SAVABLE
-from tests.people import SQLITE_ONLY, browser_of, send
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of, send
 from tests.world import World
 from tracker.db.schema import audit, views
 from tracker.db.store import begin, reading
@@ -117,6 +117,7 @@ def test_a_name_that_will_not_do_is_said_beside_the_field(world: World) -> None:
     assert send(alice, "/views", {"page": "source", "query": "a=1&" * 2000, "name": "Long"}).status_code == 422
 
 
+@ON_BOTH
 def test_renaming_sharing_and_deleting_are_written_down_when_others_see_them(world: World) -> None:
     alice = browser_of(world)
     key = saved(alice)[3:]
