@@ -151,7 +151,9 @@ def to_replace(tx: Tx, site_id: int, new: Sequence[Cost]) -> Replaced:
     ids = [cost_id_of(site_id, one.day, one.source, one.medium, one.campaign) for one in new]
     for some in chunks(ids, 5_000):
         query = select(costs.c.currency, func.count(), func.sum(costs.c.amount_minor))
-        for currency, n_own, minor in tx.execute(query.where(costs.c.cost_id.in_(some)).group_by(costs.c.currency)):
+        for currency, n_own, minor in tx.execute(
+            query.where(among(tx, costs.c.cost_id, some)).group_by(costs.c.currency)
+        ):
             n += n_own
             sums[currency] = sums.get(currency, 0) + int(minor)
     return Replaced(n, tuple(sorted(sums.items())))

@@ -14,13 +14,16 @@ from typing import Any
 from sqlalchemy import bindparam, delete, insert, literal, select, update
 
 from tracker.channels.rules import canonical_names, classify_names
+from tracker.clock import to_ms
 from tracker.costs.naming import CostRule, Naming
 from tracker.costs.rows import Cost
 from tracker.db.schema import cost_rules, costs, replaced_costs
 from tracker.db.store import Tx
-from tracker.db.writes import among, chunks, drop, lock_names, upsert
+from tracker.db.writes import among, chunks, drop, lock_names, put
 from tracker.errors import Invalid
 from tracker.ids import derive
+
+AT_ONCE = 5_000
 
 
 def cost_id_of(site_id: int, day: str, source: str, medium: str, campaign: str) -> str:
@@ -36,45 +39,59 @@ def load(tx: Tx, site_id: int, rows: Sequence[Cost], now: datetime, import_id: s
     raises     Invalid: two rows are of one day, source, medium and campaign; nothing is written
     """
     by_key: dict[str, Cost] = {}
+    known: dict[tuple[str, str], tuple[str, str]] = {}
     for n, given in enumerate(rows):
-        source, medium = canonical_names(given.source, given.medium)
-        row = replace(given, source=source, medium=medium)
+        pair = (given.source, given.medium)
+        if pair not in known:
+            known[pair] = canonical_names(*pair)
+        source, medium = known[pair]
+        row = given if known[pair] == pair else replace(given, source=source, medium=medium)
         cost_id = cost_id_of(site_id, row.day, source, medium, row.campaign)
         if cost_id in by_key:
             same = f"{row.day}, {source}, {medium}, {row.campaign}"
             raise Invalid(f"two rows are of {same}; send their sum", field=f"costs.{n}")
         by_key[cost_id] = row
     hold(tx, site_id)
-    naming = Naming(rules_of(tx, site_id))
+    cost_ids = sorted(by_key)
     if import_id is None:
-        drop(tx, replaced_costs.c.cost_id, sorted(by_key))
+        drop(tx, replaced_costs.c.cost_id, cost_ids)
     else:
-        keep_replaced(tx, import_id, sorted(by_key))
-    for some in chunks(sorted(by_key)):
-        upsert(tx, costs, [as_told(site_id, one, by_key[one], naming, now, import_id) for one in some])
+        keep_replaced(tx, import_id, cost_ids)
+    naming = Naming(rules_of(tx, site_id))
+    called: dict[tuple[str, str, str], tuple[str, ...]] = {}
+    for some in chunks(cost_ids, AT_ONCE):
+        put(tx, costs, KEPT, [as_kept(site_id, one, by_key[one], naming, called, now, import_id) for one in some])
     return len(by_key)
 
 
-def as_told(
-    site_id: int, cost_id: str, row: Cost, naming: Naming, now: datetime, import_id: str | None
-) -> dict[str, Any]:
-    """A cost as it is kept."""
+# The columns of a cost, in the order of as_kept.
+KEPT = (
+    *("cost_id", "site_id", "day", "told_source", "told_medium", "told_campaign"),
+    *("channel", "source", "medium", "campaign"),
+    *("amount_minor", "currency", "clicks", "impressions", "updated_at", "import_id"),
+)
+NAMES = KEPT[6:10]
+
+
+def as_kept(
+    site_id: int,
+    cost_id: str,
+    row: Cost,
+    naming: Naming,
+    called: dict[tuple[str, str, str], tuple[str, ...]],
+    now: datetime,
+    import_id: str | None,
+) -> tuple[Any, ...]:
+    """A cost as the database keeps it.
+
+    called  what told names are called, as far as it was found out; filled here
+    """
     told = (row.source, row.medium, row.campaign)
-    return {
-        "cost_id": cost_id,
-        "site_id": site_id,
-        "day": row.day,
-        "told_source": row.source,
-        "told_medium": row.medium,
-        "told_campaign": row.campaign,
-        **named(naming.name(told)),
-        "amount_minor": row.amount_minor,
-        "currency": row.currency,
-        "clicks": row.clicks,
-        "impressions": row.impressions,
-        "updated_at": now,
-        "import_id": import_id,
-    }
+    if told not in called:
+        names = named(naming.name(told))
+        called[told] = tuple(names[name] for name in NAMES)
+    amounts = (row.amount_minor, row.currency, row.clicks, row.impressions)
+    return (cost_id, site_id, row.day, *told, *called[told], *amounts, to_ms(now), import_id)
 
 
 def named(names: tuple[str, str, str]) -> dict[str, str]:
@@ -104,7 +121,7 @@ def keep_replaced(tx: Tx, import_id: str, cost_ids: Sequence[str]) -> None:
     """Keep the costs as they stand whose place an import is about to take."""
     below = select(literal(import_id), *(costs.c[name] for name in ("cost_id", *AMOUNTS, "import_id")))
     names = ["import_id", "cost_id", *AMOUNTS, "under_id"]
-    for some in chunks(cost_ids, 10_000):
+    for some in chunks(cost_ids, AT_ONCE):
         tx.execute(insert(replaced_costs).from_select(names, below.where(among(tx, costs.c.cost_id, some))))
 
 
