@@ -24,7 +24,7 @@ class Hit:
 def last_hit(tx: Tx, site_id: int) -> Hit | None:
     """The hit of a site that came last; None before the first."""
     query = select(hits.c.received_at, hits.c.kind, hits.c.url).where(hits.c.site_id == site_id)
-    row = tx.execute(query.order_by(hits.c.seq.desc()).limit(1)).one_or_none()
+    row = tx.execute(query.order_by(hits.c.received_at.desc(), hits.c.seq.desc()).limit(1)).one_or_none()
     return None if row is None else Hit(*row)
 
 

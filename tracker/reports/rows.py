@@ -13,16 +13,18 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import ColumnElement, false, func, select, true, tuple_
 
-from tracker.attribution.credit import group_sums
+from tracker.attribution.credit import exact, group_sums
+from tracker.attribution.touches import Ints
 from tracker.clock import from_ms, to_ms
 from tracker.db.schema import contacts, costs, deals, links, touchpoints, visitors
 from tracker.db.store import Tx
 from tracker.db.writes import chunks
 from tracker.errors import Invalid
 from tracker.reports.catalogue import COUNTED, DIMENSION, METRIC
-from tracker.reports.columns import NOBODY
+from tracker.reports.columns import KINDS, NOBODY
 from tracker.reports.crediting import Credits, Lines, credit
 from tracker.reports.engines.sql import channel_of, costs_met, visits_of
 from tracker.reports.exchange import Exchange
@@ -246,8 +248,8 @@ def contacts_seen(tx: Tx, contact_ids: Iterable[str | None]) -> dict[str, Contac
 # --- credited conversions and entries -------------------------------------------------------------------------------
 
 
-def credited(credits_: Credits, lines: Lines, values: Values) -> dict[int, int]:
-    """Per conversion (or entry) number: what it brought to the rows meant by the values, where that is not nothing."""
+def credited(credits_: Credits, lines: Lines, values: Values) -> tuple[Ints, NDArray[Any]]:
+    """Numbers of conversions (or entries), and what each brought to the rows meant by the values: never nothing."""
     walked = credits_.walked
     if values is None:
         mask = lines.touches == NOBODY
@@ -256,10 +258,11 @@ def credited(credits_: Credits, lines: Lines, values: Values) -> dict[int, int]:
     elif values in walked.values:
         mask = (walked.codes[lines.touches] == walked.values.index(values)) & (lines.touches != NOBODY)
     else:
-        return {}
+        mask = np.zeros(len(lines.touches), dtype=np.bool_)
     subjects, groups = np.unique(lines.subjects[mask], return_inverse=True)
-    sums = group_sums(lines.amounts[mask], groups, len(subjects))
-    return {subject: amount for subject, amount in zip(subjects.tolist(), sums, strict=True) if amount}
+    sums = exact(group_sums(lines.amounts[mask], groups, len(subjects)))
+    is_something = np.asarray(sums != 0, dtype=np.bool_)
+    return subjects[is_something], sums[is_something]
 
 
 def conversion_rows(
@@ -273,13 +276,30 @@ def conversion_rows(
     named: Callable[[Tx, list[tuple[Any, int]]], Sequence[LeadBehind | DealBehind]],
 ) -> Rows:
     """The conversions of these kinds behind a figure; `named` puts names to a page of (conversion, credit)."""
+    conversions = credits_.conversions
+    numbers, amounts = credited(credits_, credits_.counts, values)
+    wanted = np.isin(conversions.kinds[numbers], [KINDS.index(kind) for kind in kinds])
+    numbers, amounts = numbers[wanted], amounts[wanted]
+    near = newest(conversions.converted_ms[numbers], after, limit)
     found = [
         ([one.converted_ms, one.conversion_id], (one, amount))
-        for number, amount in credited(credits_, credits_.counts, values).items()
-        if (one := credits_.conversions[number]).kind in kinds
+        for one, amount in zip(map(conversions.__getitem__, numbers[near]), amounts[near].tolist(), strict=True)
     ]
     page, cursor = paged(found, after, limit)
-    return Rows(tuple(named(tx, page)), len(found), sum(amount for _, (_, amount) in found), cursor)
+    return Rows(tuple(named(tx, page)), len(numbers), sum(amounts.tolist()), cursor)
+
+
+def newest(moments: Ints, after: list[Any], limit: int) -> Ints:
+    """The places of the moments among which a page and one row more are; of equal ones all, for ids tell them apart."""
+    if after and not isinstance(after[0], int):
+        raise wrong_cursor()
+    places = np.flatnonzero(moments <= after[0]) if after else np.arange(len(moments))
+    n = limit + 1 + (int(np.count_nonzero(moments == after[0])) if after else 0)
+    if len(places) <= n:
+        return places
+    found = moments[places]
+    least = np.partition(found, len(found) - n)[len(found) - n]
+    return np.asarray(places[found >= least], dtype=np.int64)
 
 
 def lead_rows(tx: Tx, page: list[tuple[Any, int]]) -> list[LeadBehind]:
@@ -311,7 +331,7 @@ def entry_rows(tx: Tx, credits_: Credits, values: Values, after: list[Any], limi
     """The ledger entries behind a revenue."""
     found = [
         ([entry.day, entry.deal_id, entry.position], (entry, amount))
-        for number, amount in credited(credits_, credits_.money, values).items()
+        for number, amount in zip(*map(np.ndarray.tolist, credited(credits_, credits_.money, values)), strict=True)
         for entry in [credits_.entries[number]]
     ]
     page, cursor = paged(found, after, limit)

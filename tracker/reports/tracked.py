@@ -140,12 +140,10 @@ def tracked(tx: Tx, site_id: int, timezone: str, now: datetime, totals: Figures,
         for first, end in pairwise(starts)
     ]
     n_hits = tx.execute(select(*counts)).one()
-    last_hit_at = tx.execute(
-        select(hits.c.received_at).where(hits.c.site_id == site_id).order_by(hits.c.seq.desc()).limit(1)
-    ).scalar()
+    last_hit_at = tx.execute(select(func.max(hits.c.received_at)).where(hits.c.site_id == site_id)).scalar()
     crm_at = tx.execute(
         select(crm_changes.c.received_at)
-        .where(crm_changes.c.site_id == site_id)
+        .where(crm_changes.c.site_id + 0 == site_id)  # backwards from the last, and not through all of the site
         .order_by(crm_changes.c.seq.desc())
         .limit(1)
     ).scalar()

@@ -531,6 +531,14 @@ def create_visits() -> None:
         sa.ForeignKeyConstraint(["visitor_no"], ["visitors.visitor_no"], name=op.f("fk_visits_visitor_no_visitors")),
         sa.PrimaryKeyConstraint("visit_id", name=op.f("pk_visits")),
     )
+    op.create_index(
+        "ix_visits_bots",
+        "visits",
+        ["site_id", "started_at"],
+        unique=False,
+        sqlite_where=sa.text("bot IS NOT NULL"),
+        postgresql_where=sa.text("bot IS NOT NULL"),
+    )
     op.create_index(op.f("ix_visits_site_id_started_at"), "visits", ["site_id", "started_at"], unique=False)
     op.create_index(op.f("ix_visits_visitor_no_started_at"), "visits", ["visitor_no", "started_at"], unique=False)
 
