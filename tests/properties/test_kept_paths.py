@@ -36,6 +36,7 @@ from tracker.vocabulary import Basis, ConversionKind, Dimension, EntryKind
 unhurried = settings(
     deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
+AT = datetime(2026, 11, 1, tzinfo=UTC)
 EVER = Scope(SITE_ID, Basis.ACTIVITY, "2000-01-01", "2099-12-31", (Dimension.SOURCE, Dimension.TERM))
 
 
@@ -242,6 +243,9 @@ class Stage:
         kept, tables = HeldEngine(tx, self.keeper), SqlEngine(tx)
         assert plain(kept.scan(EVER)) == plain(tables.scan(EVER))
         assert kept.visits(EVER) == tables.visits(EVER)
+        asked = Query(SITE_ID, "UTC", EVER.from_day, EVER.to_day, currency="JPY")
+        assert Source(kept, asked).table(AT) == Source(tables, asked).table(AT)
+        assert Source(kept, asked).series("new_leads") == Source(tables, asked).series("new_leads")
 
     def close(self) -> None:
         self.staying.close()

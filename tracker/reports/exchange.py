@@ -41,6 +41,13 @@ class Exchange:
         self._revenue[currency] = self._revenue.get(currency, 0) + revenue_minor
         self._cost[currency] = self._cost.get(currency, 0) + cost_minor
 
+    def twin(self) -> "Exchange":
+        """Another that knows what this one has left out so far."""
+        twin = Exchange(self.currency)
+        twin.has_late_rates = self.has_late_rates
+        twin._revenue, twin._cost = dict(self._revenue), dict(self._cost)
+        return twin
+
     @property
     def unconverted(self) -> tuple[Unconverted, ...]:
         """What was left out, by currency."""

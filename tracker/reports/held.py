@@ -18,6 +18,7 @@ from tracker.reports.heldvisits import HeldVisits, VisitView
 from tracker.reports.heldwords import Words
 from tracker.reports.loading import CONVERSIONS, ENTRIES, PATHS, Read, read_all, read_some
 from tracker.reports.packed import Finder, Grown, Ids, Packed, Packer
+from tracker.reports.remembered import Remembered
 from tracker.reports.scans import Scope
 from tracker.vocabulary import Basis
 
@@ -47,6 +48,7 @@ OF_ENTRY = {
 }
 # Everything is read again rather than keep, or read one by one, more than one in so many, and some.
 MOST_DEAD, SPARE = 4, 1_000
+MOST_ANSWERS = 32
 # About what a conversion and a touch take, to tell beforehand.
 CONVERSION_BYTES, TOUCH_BYTES = 130, 28
 
@@ -57,6 +59,7 @@ class View:
 
     alive, entries_alive  per row whether it still holds
     offsets               the touches of conversion i are offsets[i] .. offsets[i + 1] - 1
+    answers               what was found of just these columns
     """
 
     packer: Packer
@@ -73,6 +76,7 @@ class View:
     of_touch: dict[str, Column]
     of_entry: dict[str, Column]
     visits: VisitView
+    answers: Remembered
 
     def scan(self, scope: Scope) -> Scan:
         """What is credited in a scope."""
@@ -207,6 +211,7 @@ class Held:
             {name: column.now for name, column in self._of_touch.items()},
             {name: column.now for name, column in self._of_entry.items()},
             self._visits.view(),
+            Remembered(MOST_ANSWERS),
         )
 
     def read_again(self, tx: Tx, conversion_ids: Iterable[str], days: Iterable[str] = ()) -> None:

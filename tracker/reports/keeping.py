@@ -5,6 +5,7 @@ transaction that is older than what is kept gets nothing, and reads the tables.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from threading import Lock
 from weakref import WeakKeyDictionary
@@ -20,6 +21,7 @@ from tracker.reports.engines.sql import SqlEngine
 from tracker.reports.held import CONVERSION_BYTES, TOUCH_BYTES, Held, View
 from tracker.reports.heldvisits import VISIT_BYTES
 from tracker.reports.packed import Ambiguous
+from tracker.reports.remembered import Found
 from tracker.reports.scans import Engine, Scope, VisitCounts
 from tracker.vocabulary import Basis
 
@@ -41,6 +43,13 @@ class Kept:
     read: Seen
     up_to: Seen
     applied: set[int] = field(default_factory=set)
+    shown: View | None = None
+
+    def view(self) -> View:
+        """What is kept, as it stands; the same one as long as nothing of it changes."""
+        if self.shown is None:
+            self.shown = self.held.view()
+        return self.shown
 
     def is_right_for(self, now: Seen) -> bool:
         """Whether what is kept holds nothing that a transaction does not see."""
@@ -85,7 +94,7 @@ class Keeper:
             kept = place.kept
             if kept is None or not kept.is_right_for(seen(tx, site_id)):
                 return None
-            view = kept.held.view()
+            view = kept.view()
         self._make_room()
         return view
 
@@ -99,7 +108,9 @@ class Keeper:
             days = {what.removeprefix(DAY) for what, _ in told if what.startswith(DAY)}
             ids = {what for what, _ in told if not what.startswith(DAY)}
             if EVERYTHING not in ids and not kept.held.is_worn(len(ids)):
-                kept.held.read_again(tx, ids, days)
+                if told:
+                    kept.shown = None
+                    kept.held.read_again(tx, ids, days)
                 kept.up_to = now
                 kept.applied |= {revision for _, revision in told}
                 if len(kept.applied) > MOST_APPLIED:
@@ -150,6 +161,11 @@ class HeldEngine(SqlEngine):
         if view is not None:
             return view.scan(scope)
         return super().scan(scope)
+
+    def once(self, site_id: int, question: Hashable, find: Callable[[], Found]) -> Found:
+        """See reports/scans.py; kept as long as the paths are."""
+        view = self._view(site_id)
+        return find() if view is None else view.answers.once(question, find)
 
     def _view(self, site_id: int) -> View | None:
         """Asked for once: a transaction that reads sees the same from its beginning to its end."""

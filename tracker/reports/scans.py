@@ -4,11 +4,12 @@ An engine only filters, groups and counts. It weighs no path and converts no mon
 engine alike, in reports/crediting.py. Instants are milliseconds since 1970 here, for NumPy's sake.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from tracker.attribution.policy import ChannelRule, fields_of, namer
+from tracker.reports.remembered import Found
 from tracker.reports.where import Where, costs_meet, meets
 from tracker.vocabulary import Basis, Dimension
 
@@ -198,6 +199,10 @@ class Engine(Protocol):
 
     def scan(self, scope: Scope) -> "Scan":
         """What conversions, touches and entries give, column by column."""
+        ...
+
+    def once(self, site_id: int, question: Hashable, find: Callable[[], Found]) -> Found:
+        """What `find` makes of a site's visits, paths and ledgers alone; perhaps what it made of the same before."""
         ...
 
     def costs(self, scope: Scope, currency: str | None) -> list[Cost]:

@@ -4,7 +4,7 @@ Scans of visits, conversions, ledgers and costs are zipped by key in Python, so 
 twice. The totals are the scans' own totals, not the sum of the rows, wherever the two could differ (visitors).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -68,13 +68,29 @@ class Series:
     lines: tuple[Line, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What visits, paths and ledgers come to, before costs: the same as long as these are the same.
+
+    figures       key, name and amount, to be added up
+    left_out      knows what could not be converted; for twins only
+    n_by_company  deals that are shared over their company's people
+    """
+
+    figures: tuple[tuple[Key, str, int], ...]
+    n_visitors: int
+    rules_versions: tuple[str, ...]
+    left_out: Exchange
+    n_by_company: int
+
+
 class Source:
     """One question put to the facts: its table and its charts; the paths are weighed once for all of them."""
 
     def __init__(self, engine: Engine, query: Query) -> None:
         self.engine = engine
         self.query = query
-        self._exchange = Exchange(query.currency)
+        self._left_out = Exchange(query.currency)
         self._credits: Credits | None = None
 
     def table(self, now: datetime) -> Table:
@@ -88,17 +104,16 @@ class Source:
 
     def _of_period(self, now: datetime) -> Table:
         """The report of the query's own period."""
-        query, sums = self.query, Sums()
-        visits = self._add_visits(sums, scope_of(query))
-        self._add_credits(sums, scope_of(query))
-        self._add_costs(sums, scope_of(query), self._exchange)
+        query, brought = self.query, self._brought(WHOLE)
+        sums, exchange = Sums(brought.figures), brought.left_out.twin()
+        self._add_costs(sums, scope_of(query), exchange)
         rows = [
             Row(values if values is not None else (UNATTRIBUTED,) * len(query.by), values is None, figures)
             for (_, values), figures in sums.figures.items()
         ]
         together = sum((row.figures for row in rows), Figures())
-        totals = replace(together, visitors=visits.n_visitors)
-        meta = meta_of(query, self._credited(), self._exchange, visits.rules_versions, now)
+        totals = replace(together, visitors=brought.n_visitors)
+        meta = meta_of(query, brought, exchange, now)
         return Table(columns_of(query.by, query.columns), tuple(in_order(rows, query)), totals, meta)
 
     def series(self, metric: str, most: int = 8) -> Series:
@@ -109,14 +124,7 @@ class Source:
         """
         if metric not in METRIC:
             raise Invalid(f"unknown metric {metric[:40]!r}", field="metric")
-        buckets, size = buckets_of(self.query)
-        scope, sums = scope_of(self.query, size), Sums()
-        if metric in {"visits", "visitors"}:
-            self._add_visits(sums, scope)
-        elif metric != "cost":
-            self._add_credits(sums, scope)
-        if metric == "cost" or METRIC[metric].unit.is_quotient:
-            self._add_costs(sums, scope, Exchange(self.query.currency))
+        buckets, sums = self.over_time()
         return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
 
     def over_time(self) -> tuple[tuple[str, ...], "Sums"]:
@@ -125,10 +133,8 @@ class Source:
         lines_of makes lines of a metric of them
         """
         buckets, size = buckets_of(self.query)
-        scope, sums = scope_of(self.query, size), Sums()
-        self._add_visits(sums, scope)
-        self._add_credits(sums, scope)
-        self._add_costs(sums, scope, Exchange(self.query.currency))
+        sums = Sums(self._brought(size).figures)
+        self._add_costs(sums, scope_of(self.query, size), Exchange(self.query.currency))
         return buckets, sums
 
     @property
@@ -143,8 +149,33 @@ class Source:
             scope = scope_of(self.query)
             if MODELS[self.query.model].is_global:
                 scope = replace(scope, where=())  # all outcomes are shared together before they are narrowed
-            self._credits = credit(self.engine, self.query, scope, self._exchange)
+            self._credits = credit(self.engine, self.query, scope, self._left_out)
         return self._credits
+
+    def _brought(self, bucket: int) -> Brought:
+        """What visits and credits come to, whole or by bucket."""
+        query = self.query
+        if query.basis is Basis.LEAD_COHORT:  # whose visits are found through people, of whom nothing is kept
+            return self._bring(bucket)
+        # What only says how it is shown is no part of the question; a fit never changes once it has its version.
+        asked = replace(query, sort="", descending=True, columns=(), against=None, fit=None)
+        fit = None if query.fit is None else query.fit.version
+        return self.engine.once(query.site_id, ("brought", repr(asked), fit, bucket), lambda: self._bring(bucket))
+
+    def _bring(self, bucket: int) -> Brought:
+        scope, sums = scope_of(self.query, bucket), Sums()
+        visits = self._add_visits(sums, scope)
+        self._add_credits(sums, scope)
+        credits_ = self._credited()
+        found = credits_.conversions
+        has_entries = np.isin(found.deals[found.by_company], credits_.entries.deals)
+        return Brought(
+            figures=tuple(sums.listed()),
+            n_visitors=visits.n_visitors,
+            rules_versions=visits.rules_versions,
+            left_out=self._left_out.twin(),
+            n_by_company=len(np.unique(found.deals[found.by_company][has_entries])),
+        )
 
     def _add_credits(self, sums: "Sums", scope: Scope) -> None:
         if not MODELS[self.query.model].is_global:
@@ -176,13 +207,19 @@ class Source:
 class Sums:
     """Figures added up by key."""
 
-    def __init__(self) -> None:
+    def __init__(self, figures: Iterable[tuple[Key, str, int]] = ()) -> None:
         self._found: dict[Key, dict[str, int]] = {}
+        for one in figures:
+            self.add(*one)
 
     def add(self, key: Key, name: str, amount: int) -> None:
         """Add to one of a key's figures."""
         figures = self._found.setdefault(key, {})
         figures[name] = figures.get(name, 0) + amount
+
+    def listed(self) -> Iterator[tuple[Key, str, int]]:
+        """What was added up, figure by figure."""
+        return ((key, name, amount) for key, own in self._found.items() for name, amount in own.items())
 
     @property
     def figures(self) -> dict[Key, Figures]:
@@ -286,13 +323,8 @@ def beside(table: Table, earlier: Table, query: Query) -> Table:
     )
 
 
-def meta_of(
-    query: Query, credits_: Credits, exchange: Exchange, rules_versions: tuple[str, ...], now: datetime
-) -> Meta:
+def meta_of(query: Query, brought: Brought, exchange: Exchange, now: datetime) -> Meta:
     """What the report says about itself."""
-    found = credits_.conversions
-    has_entries = np.isin(found.deals[found.by_company], credits_.entries.deals)
-    n_by_company = len(np.unique(found.deals[found.by_company][has_entries]))
     notes: list[Note] = []
     if query.where:
         notes.append(Note("filtered"))
@@ -315,9 +347,9 @@ def meta_of(
         notes.append(Note("unconverted", (("currencies", codes),)))
     if exchange.has_late_rates:
         notes.append(Note("late_rates", (("last_day", exchange.last_day),)))
-    if n_by_company:
-        notes.append(Note("by_company", (("n", str(n_by_company)),)))
-    if len(rules_versions) > 1:
+    if brought.n_by_company:
+        notes.append(Note("by_company", (("n", str(brought.n_by_company)),)))
+    if len(brought.rules_versions) > 1:
         notes.append(Note("several_rules"))
     return Meta(
         model=query.model,
@@ -329,7 +361,7 @@ def meta_of(
         direct=query.terms.direct,
         lookback_days=query.lookback_days,
         timezone=query.timezone,
-        rules_versions=rules_versions,
+        rules_versions=brought.rules_versions,
         unconverted=exchange.unconverted,
         notes=tuple(notes),
         generated_at=now,
@@ -352,10 +384,14 @@ def model_notes(query: Query) -> Iterator[Note]:
 
 
 def lines_of(sums: Sums, buckets: Sequence[str], metric: str, currency: str | None, most: int) -> Iterator[Line]:
-    """The lines of a chart: the greatest first, the others added up, what no touch explains at the end."""
+    """The lines of a chart: the greatest first, the others added up, what no touch explains at the end.
+
+    Who has nothing of the metric has no line.
+    """
     by_value: dict[tuple[str, ...] | None, dict[str, Figures]] = {}
     for (bucket, values), figures in sums.figures.items():
         by_value.setdefault(values, {})[bucket] = figures
+    by_value = {values: own for values, own in by_value.items() if any(one.of(metric) for one in own.values())}
 
     def numbers(own: Mapping[str, Figures]) -> tuple[Number, ...]:
         return tuple(to_numbers(own.get(bucket, Figures()), currency, (metric,))[metric] for bucket in buckets)

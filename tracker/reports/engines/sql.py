@@ -5,7 +5,7 @@ are counted here in Python: the database hands out each group's visitor numbers 
 COUNT(DISTINCT) over a million visits and gives the exact total in the same pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from tracker.db.schema import contacts, conversions, costs, deal_entries, links,
 from tracker.db.store import Tx
 from tracker.reports.catalogue import COST_WORDS
 from tracker.reports.columns import Scan, scan_of
+from tracker.reports.remembered import Found
 from tracker.reports.scans import WHOLE, Conversion, Cost, Entry, Scope, Touches, VisitCount, VisitCounts
 from tracker.vocabulary import NOT_SET, Basis, ConversionKind, Dimension, TouchKind
 
@@ -142,6 +143,10 @@ class SqlEngine:
     def scan(self, scope: Scope) -> Scan:
         """See reports/scans.py."""
         return scan_of(scope, self.conversions(scope), self.touches(scope), self.entries(scope))
+
+    def once(self, site_id: int, question: Hashable, find: Callable[[], Found]) -> Found:
+        """See reports/scans.py."""
+        return find()
 
     def costs(self, scope: Scope, currency: str | None) -> list[Cost]:
         """See reports/scans.py."""
