@@ -49,8 +49,6 @@ def build(engine: Engine, n_visits: int, n_contacts: int, n_deals: int, say: Cal
     with begin(engine) as tx:
         n_hits = rebuild(tx, AT_A_TIME)
     say(f"{n_hits:,} hits derived after {time.perf_counter() - started:.0f} s")
-    with engine.connect() as connection:
-        connection.exec_driver_sql("ANALYZE")
     return site
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine as Store
 from sqlalchemy import delete, insert
@@ -273,8 +273,13 @@ def staged(store: Store) -> Iterator[Stage]:
         stage.close()
 
 
+ONE = Rewrite(1, ConversionKind.LEAD, (None, None, None), "2026-04-01", (Arrival("email"),), (), 1)
+
+
 @settings(unhurried, max_examples=30)
 @given(steps=STEPS)
+@example(steps=[("write", 0, ONE), ("commit", 0, True)])
+@example(steps=[("visit", 0, "2026-04-01", [Arrival("email")]), ("commit", 0, True)])
 def test_whatever_is_written_and_whenever_it_is_committed_kept_paths_are_what_each_transaction_sees(
     store: Store, steps: list[tuple[Any, ...]]
 ) -> None:
@@ -298,9 +303,6 @@ def test_whatever_is_written_and_whenever_it_is_committed_kept_paths_are_what_ea
                     stage.alone(lambda tx, most=given_[0]: forget_marks(tx, most))
         stage.look(True)
         stage.look(False)
-
-
-ONE = Rewrite(1, ConversionKind.LEAD, (None, None, None), "2026-04-01", (Arrival("email"),), (), 1)
 
 
 def test_a_write_that_began_before_and_commits_after_another_is_not_missed(store: Store) -> None:

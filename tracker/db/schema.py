@@ -61,7 +61,7 @@ from tracker.vocabulary import (
     Traced,
 )
 
-IS_BOT = text("bot IS NOT NULL")
+IS_BOT, HAS_CONTACT = text("bot IS NOT NULL"), text("contact_id IS NOT NULL")
 
 __all__ = [
     "audit",
@@ -323,7 +323,8 @@ touchpoints = Table(
     one_of("kind", TouchKind),
     Index(None, "site_id", "day"),  # every report reads a site's period
     Index(None, "visitor_no", "occurred_at"),  # a contact's path, through links
-    Index(None, "contact_id"),
+    # Of visits nobody is named here: an index of them all would be one of nothing, and mislead whoever plans by it.
+    Index("ix_touchpoints_contact_id", "contact_id", sqlite_where=HAS_CONTACT, postgresql_where=HAS_CONTACT),
 )
 
 # --- derived: people ------------------------------------------------------------------------------------------------
@@ -351,7 +352,8 @@ contacts = Table(
     Index(None, "site_id", "last_at", "contact_id"),  # and by latest touch, score and revenue: a page reads its rows
     Index(None, "site_id", "score", "contact_id"),
     Index(None, "site_id", "revenue_minor", "contact_id"),
-    Index(None, "site_id", "company_domain"),  # a deal that names no one takes its company's people
+    # A deal that names no one takes its company's people; the list of companies is read from it alone.
+    Index(None, "site_id", "company_domain", "last_at"),
 )
 
 identifiers = Table(

@@ -4,9 +4,7 @@ Reading them takes most of the Opportunity report's time, and people ask it agai
 never changes once it is made; what is kept is right for a transaction that sees just as many words of the CRM.
 """
 
-from collections import OrderedDict
 from collections.abc import Callable
-from threading import Lock
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, func, select
@@ -15,47 +13,22 @@ from tracker.db.schema import crm_changes, recredited
 from tracker.db.store import Tx
 from tracker.reports.keeping import is_kept
 from tracker.reports.opportunity_ways import Ways
+from tracker.reports.remembered import Remembered
 from tracker.vocabulary import CrmChangeKind
 
 # How many days of sites are kept; each takes about a megabyte for a thousand deals.
 MOST = 4
-
-Key = tuple[int, str, int, int, int]
-
-
-class Kept:
-    """What one process keeps of one store."""
-
-    def __init__(self) -> None:
-        self._ways: OrderedDict[Key, Ways] = OrderedDict()
-        self._guard = Lock()
-
-    def get(self, key: Key, read: Callable[[], Ways]) -> Ways:
-        """The ways of a key, read where they are not there."""
-        with self._guard:
-            if key in self._ways:
-                self._ways.move_to_end(key)
-                return self._ways[key]
-        found = read()
-        with self._guard:
-            self._ways[key] = found
-            while len(self._ways) > MOST:
-                self._ways.popitem(last=False)
-        return found
-
-
-KEPT: WeakKeyDictionary[Engine, Kept] = WeakKeyDictionary()
+KEPT: WeakKeyDictionary[Engine, Remembered] = WeakKeyDictionary()
 
 
 def ways_kept(tx: Tx, site_id: int, day: str, read: Callable[[], Ways]) -> Ways:
     """The ways of a site's deals up to a day, from `read` where something was told since; for readers alone."""
     if not is_kept(tx):
         return read()
-    key = (site_id, day, *told(tx, site_id))
-    return KEPT.setdefault(tx.engine, Kept()).get(key, read)
+    return KEPT.setdefault(tx.engine, Remembered(MOST)).once((site_id, day, *words_on_deals(tx, site_id)), read)
 
 
-def told(tx: Tx, site_id: int) -> tuple[int, int, int]:
+def words_on_deals(tx: Tx, site_id: int) -> tuple[int, int, int]:
     """How many words on deals there are, the last of them, and the last write that credited something anew.
 
     Words are only ever added, so that as many words are the same words; a rebuild credits anew.

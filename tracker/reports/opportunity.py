@@ -8,7 +8,7 @@ converted once: those of open deals at the day's rate, those of closed ones at t
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -178,8 +178,7 @@ class Report:
         return self.asked.query.currency
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """A deal's part in a figure before it is shared: name of the figure, and how much."""
 
     deal_id: str

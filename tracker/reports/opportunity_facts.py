@@ -18,7 +18,7 @@ from tracker.reports.engines.sql import FETCH
 from tracker.reports.exchange import Exchange
 from tracker.reports.globally import check_single
 from tracker.reports.keeping import engine_of
-from tracker.reports.kept_ways import ways_kept
+from tracker.reports.kept_ways import ways_kept, words_on_deals
 from tracker.reports.opportunity import Asked, Facts, Report, report_of
 from tracker.reports.opportunity_credit import credited_of
 from tracker.reports.opportunity_ways import OPEN, StateRow, ToldStage, Ways, ways_of
@@ -53,7 +53,17 @@ def ask_opportunities(tx: Tx, args: Mapping[str, str], site: Site, today: str) -
 
 
 def opportunity_report(tx: Tx, asked: Asked, now: datetime) -> Report:
-    """The Opportunity report of a question."""
+    """The Opportunity report of a question; kept while nothing is told of deals, stages or people on them."""
+    query = asked.query
+    fit = None if query.fit is None else query.fit.version
+    told = stages_told(tx, query.site_id)
+    question = repr(replace(asked, query=replace(query, fit=None))), fit, repr(told), words_on_deals(tx, query.site_id)
+    report = engine_of(tx).once(query.site_id, ("opportunities", *question), lambda: find_report(tx, asked, now))
+    return replace(report, generated_at=now)
+
+
+def find_report(tx: Tx, asked: Asked, now: datetime) -> Report:
+    """The same, made of what the tables hold."""
     exchange = Exchange(asked.query.currency)
     report = report_of(facts_of(tx, asked), asked, exchange, lambda: list(notes_of(asked, exchange)), now)
     names = deal_names(tx, (one.deal_id for one in report.stuck))
@@ -64,16 +74,20 @@ def opportunity_report(tx: Tx, asked: Asked, now: datetime) -> Report:
 def facts_of(tx: Tx, asked: Asked) -> Facts:
     """All that the report is made of, as of its day."""
     site_id = asked.query.site_id
-    told = {
-        name: [ToldStage(one.stage, one.label, one.probability_bp) for one in stages]
-        for name, stages in read_pipelines(tx, site_id).items()
-    }
     return Facts(
         read_ways(tx, site_id, asked.as_of),
-        told,
+        stages_told(tx, site_id),
         credited_of(engine_of(tx), asked.query),
         read_people(tx, site_id, asked.as_of),
     )
+
+
+def stages_told(tx: Tx, site_id: int) -> dict[str, list[ToldStage]]:
+    """The stages of each pipeline that somebody told of."""
+    return {
+        name: [ToldStage(one.stage, one.label, one.probability_bp) for one in stages]
+        for name, stages in read_pipelines(tx, site_id).items()
+    }
 
 
 def read_ways(tx: Tx, site_id: int, day: str) -> Ways:

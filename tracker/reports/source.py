@@ -4,7 +4,7 @@ Scans of visits, conversions, ledgers and costs are zipped by key in Python, so 
 twice. The totals are the scans' own totals, not the sum of the rows, wherever the two could differ (visitors).
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -24,6 +24,7 @@ from tracker.reports.exchange import Exchange
 from tracker.reports.globally import check_single, shared
 from tracker.reports.keeping import engine_of
 from tracker.reports.query import Query, period_before
+from tracker.reports.remembered import Found
 from tracker.reports.scans import DAY, MONTH, WHOLE, Engine, Scope, VisitCounts
 from tracker.reports.table import (
     DIMENSIONS,
@@ -124,8 +125,14 @@ class Source:
         """
         if metric not in METRIC:
             raise Invalid(f"unknown metric {metric[:40]!r}", field="metric")
-        buckets, sums = self.over_time()
-        return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
+
+        def find() -> Series:
+            buckets, sums = self.over_time()
+            return Series(metric, buckets, tuple(lines_of(sums, buckets, metric, self.query.currency, most)))
+
+        if metric == "cost" or METRIC[metric].unit.is_quotient:  # costs are read each time
+            return find()
+        return self._once(("series", metric, most), find)
 
     def over_time(self) -> tuple[tuple[str, ...], "Sums"]:
         """Every figure over time: the buckets of a chart, and the figures by bucket and the first dimension.
@@ -154,13 +161,17 @@ class Source:
 
     def _brought(self, bucket: int) -> Brought:
         """What visits and credits come to, whole or by bucket."""
+        return self._once(("brought", bucket), lambda: self._bring(bucket))
+
+    def _once(self, what: tuple[Hashable, ...], find: Callable[[], Found]) -> Found:
+        """Something that visits, paths and ledgers alone make of the query: see scans.Engine.once."""
         query = self.query
         if query.basis is Basis.LEAD_COHORT:  # whose visits are found through people, of whom nothing is kept
-            return self._bring(bucket)
+            return find()
         # What only says how it is shown is no part of the question; a fit never changes once it has its version.
         asked = replace(query, sort="", descending=True, columns=(), against=None, fit=None)
         fit = None if query.fit is None else query.fit.version
-        return self.engine.once(query.site_id, ("brought", repr(asked), fit, bucket), lambda: self._bring(bucket))
+        return self.engine.once(query.site_id, (*what, repr(asked), fit), find)
 
     def _bring(self, bucket: int) -> Brought:
         scope, sums = scope_of(self.query, bucket), Sums()

@@ -113,7 +113,12 @@ def create_contacts() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_contacts_site_id_sites")),
         sa.PrimaryKeyConstraint("contact_id", name=op.f("pk_contacts")),
     )
-    op.create_index(op.f("ix_contacts_site_id_company_domain"), "contacts", ["site_id", "company_domain"], unique=False)
+    op.create_index(
+        op.f("ix_contacts_site_id_company_domain_last_at"),
+        "contacts",
+        ["site_id", "company_domain", "last_at"],
+        unique=False,
+    )
     op.create_index(
         op.f("ix_contacts_site_id_last_at_contact_id"), "contacts", ["site_id", "last_at", "contact_id"], unique=False
     )
@@ -367,7 +372,14 @@ def create_touchpoints() -> None:
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_touchpoints_site_id_sites")),
         sa.PrimaryKeyConstraint("touchpoint_id", name=op.f("pk_touchpoints")),
     )
-    op.create_index(op.f("ix_touchpoints_contact_id"), "touchpoints", ["contact_id"], unique=False)
+    op.create_index(
+        "ix_touchpoints_contact_id",
+        "touchpoints",
+        ["contact_id"],
+        unique=False,
+        sqlite_where=sa.text("contact_id IS NOT NULL"),
+        postgresql_where=sa.text("contact_id IS NOT NULL"),
+    )
     op.create_index(op.f("ix_touchpoints_site_id_day"), "touchpoints", ["site_id", "day"], unique=False)
     op.create_index(
         op.f("ix_touchpoints_visitor_no_occurred_at"), "touchpoints", ["visitor_no", "occurred_at"], unique=False
