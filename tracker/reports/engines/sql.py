@@ -158,22 +158,25 @@ class SqlEngine:
             table.site_id == scope.site_id, table.day.between(scope.from_day, scope.to_day), *costs_met(scope)
         )
         bucket = literal("") if scope.bucket == WHOLE else func.substr(table.day, 1, scope.bucket)
-        own = (
-            select(bucket.label("cut"), func.sum(table.amount_minor), *words)
-            .where(in_period, table.currency == currency)
-            .group_by("cut", *words)
-        )
-        foreign = select(table.day, table.amount_minor, table.currency, *words).where(
-            in_period, table.currency != (currency or "")
+        # Each cost in another currency is converted by itself; so the table is gone through once for both.
+        alone = case((table.currency == (currency or ""), ""), else_=table.cost_id)
+        summed = (
+            select(bucket.label("cut"), alone.label("alone"), func.min(table.day), func.min(table.currency))
+            .add_columns(func.sum(table.amount_minor), *words)
+            .where(in_period)
+            .group_by("cut", "alone", *words)
         )
 
         def placed(found: Sequence[Any]) -> tuple[str, ...]:
             value = dict(zip(known, found, strict=True))
             return named([value.get(name, NOT_SET) for name in scope.grouped])
 
-        found = [Cost(day, placed(rest), amount, code) for day, amount, code, *rest in self.tx.execute(foreign)]
+        found: list[Cost] = []
         sums: dict[tuple[str, tuple[str, ...]], int] = {}
-        for cut, amount, *rest in self.tx.execute(own) if currency is not None else ():
+        for cut, one, day, code, amount, *rest in self.tx.execute(summed):
+            if one:
+                found.append(Cost(day, placed(rest), int(amount), code))
+                continue
             key = (cut, placed(rest))
             sums[key] = sums.get(key, 0) + int(amount)
         found += [Cost(cut, values, amount, currency or "") for (cut, values), amount in sums.items()]
