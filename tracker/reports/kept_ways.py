@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, func, select
 
+from tracker.attribution.recredited import EVERYTHING
 from tracker.db.schema import crm_changes, recredited
 from tracker.db.store import Tx
 from tracker.reports.keeping import is_kept
@@ -29,13 +30,16 @@ def ways_kept(tx: Tx, site_id: int, day: str, read: Callable[[], Ways]) -> Ways:
 
 
 def words_on_deals(tx: Tx, site_id: int) -> tuple[int, int, int]:
-    """How many words on deals there are, the last of them, and the last write that credited something anew.
+    """How many words on deals there are, the last of them, and the last write that derived everything anew.
 
-    Words are only ever added, so that as many words are the same words; a rebuild credits anew.
+    Words are only ever added, so that as many words are the same words; a rebuild marks everything, and the mark that
+    takes the place of forgotten ones is never an older one (attribution/recredited.py).
     """
     words = select(func.count(), func.coalesce(func.max(crm_changes.c.seq), 0)).where(
         crm_changes.c.site_id == site_id, crm_changes.c.kind == CrmChangeKind.DEAL.value
     )
     n, last = tx.execute(words).one()
-    mark = select(func.coalesce(func.max(recredited.c.revision), 0)).where(recredited.c.site_id == site_id)
+    mark = select(func.coalesce(func.max(recredited.c.revision), 0)).where(
+        recredited.c.site_id == site_id, recredited.c.conversion_id == EVERYTHING
+    )
     return int(n), int(last), int(tx.execute(mark).scalar_one())
