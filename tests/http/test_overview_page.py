@@ -4,16 +4,15 @@ import csv
 import html
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
 from markupsafe import escape
 from openpyxl import load_workbook
-from sqlalchemy import Engine, event, insert
+from sqlalchemy import insert
 
 from tests.people import ON_BOTH, SQLITE_ONLY, browser_of
+from tests.statements import counted
 from tests.world import Program, World
 from tracker.clock import local_day
 from tracker.collect.journal import Refused, count_refusals
@@ -61,21 +60,6 @@ def tiles(page: str) -> dict[str, str]:
     """The figures of the loop by their labels."""
     found = re.findall(r'<span class="tile-label">(.*?)</span> <strong>(.*?)</strong>', page)
     return {html.unescape(label): html.unescape(figure) for label, figure in found}
-
-
-@contextmanager
-def counted(store: Engine) -> Iterator[list[str]]:
-    """The statements that are executed meanwhile."""
-    heard: list[str] = []
-
-    def hear(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        heard.append(statement)
-
-    event.listen(store, "before_cursor_execute", hear)
-    try:
-        yield heard
-    finally:
-        event.remove(store, "before_cursor_execute", hear)
 
 
 def test_page_api_files_and_source_report_give_the_same_figures(world: World, crm: Program) -> None:

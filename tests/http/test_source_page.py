@@ -4,17 +4,14 @@ import csv
 import html
 import io
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
-from sqlalchemy import event
 
 from tests.http.test_v1_reports import sold
 from tests.people import ON_BOTH, SQLITE_ONLY, browser_of
+from tests.statements import counted
 from tests.world import Program, World
 from tracker.vocabulary import Role
 
@@ -47,21 +44,6 @@ def links_of(page: str, text: str) -> list[str]:
     """Where the links with a text lead."""
     found = re.findall(r'<a[^>]*href="([^"]*)"[^>]*>(.*?)</a>', page, re.S)
     return [html.unescape(href) for href, inside in found if re.sub(r"<[^>]+>", "", inside).strip() == text]
-
-
-@contextmanager
-def counting(world: World) -> Iterator[list[str]]:
-    """The statements that the store gets meanwhile."""
-    told: list[str] = []
-
-    def note(conn: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        told.append(statement)
-
-    event.listen(world.store, "before_cursor_execute", note)
-    try:
-        yield told
-    finally:
-        event.remove(world.store, "before_cursor_execute", note)
 
 
 def test_a_row_is_split_by_another_dimension_and_the_filter_can_be_taken_away(reader: FlaskClient) -> None:
@@ -154,10 +136,10 @@ def test_the_same_figures_stand_on_the_page_and_in_every_file(reader: FlaskClien
 
 def test_a_page_asks_the_store_so_many_times_and_no_more(world: World, reader: FlaskClient) -> None:
     page_of(reader, "")
-    with counting(world) as told:
+    with counted(world.store) as told:
         page_of(reader, "by=channel,campaign&only_channel=email&not_device=tablet&chart=visits")
     assert len(told) <= MOST_STATEMENTS
-    with counting(world) as twice:
+    with counted(world.store) as twice:
         page_of(reader, "by=channel,campaign&only_channel=email&not_device=tablet&chart=visits&compare=previous")
     assert len(twice) <= len(told) + 10
 

@@ -4,7 +4,7 @@ The same reference again is an amendment, never a second deal; the same words ag
 people are is told by the caller (identity finds them), and credit follows in flow.py.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, select
 from tracker.clock import local_day
 from tracker.db.schema import crm_changes, deal_contacts, deal_entries, deal_states, deals
 from tracker.db.store import Tx
-from tracker.db.writes import upsert
+from tracker.db.writes import chunks, upsert
 from tracker.deals.ledger import Change, Deal, Recorded, replay
 from tracker.deals.states import State, states_of
 from tracker.ids import derive
@@ -39,16 +39,20 @@ def deal_id_of(site_id: int, reference: str) -> str:
 
 def history(tx: Tx, site_id: int, reference: str) -> list[Change]:
     """All that was said of a deal, in the order in which it happened."""
-    rows = tx.execute(
-        select(crm_changes.c.changed_at, crm_changes.c.seq, crm_changes.c.payload)
-        .where(
-            crm_changes.c.site_id == site_id,
-            crm_changes.c.kind == CrmChangeKind.DEAL.value,
-            crm_changes.c.key == reference,
+    return histories(tx, site_id, [reference]).get(reference, [])
+
+
+def histories(tx: Tx, site_id: int, references: Iterable[str]) -> dict[str, list[Change]]:
+    """The same of several deals, by reference; those of which nothing was said are left out."""
+    found: dict[str, list[Change]] = {}
+    row = crm_changes.c
+    for some in chunks(references):
+        query = select(row.key, row.changed_at, row.seq, row.payload).where(
+            row.site_id == site_id, row.kind == CrmChangeKind.DEAL.value, row.key.in_(some)
         )
-        .order_by(crm_changes.c.changed_at, crm_changes.c.seq)
-    )
-    return [Change(changed_at, seq, payload) for changed_at, seq, payload in rows]
+        for reference, *change in tx.execute(query.order_by(row.changed_at, row.seq)):
+            found.setdefault(reference, []).append(Change(*change))
+    return found
 
 
 def hear(tx: Tx, said: DealSaid, default_currency: str) -> bool:

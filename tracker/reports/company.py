@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from tracker.access.sites import Site
 from tracker.attribution.attribute import touches_of
-from tracker.db.schema import contacts, deals
+from tracker.db.schema import contacts
 from tracker.db.store import Tx
 from tracker.reports.companies import Company, deals_named, read_company
-from tracker.reports.journey import DealStep, booked_steps, told_steps
+from tracker.reports.journey import DealStep, steps_of_deals
 from tracker.reports.people import Listed, ListedTouch, shown, touch_of
 from tracker.vocabulary import DealStatus, TouchKind
 
@@ -74,7 +74,7 @@ def company_of(tx: Tx, site: Site, domain: str) -> CompanyRead:
     own = deals_named(tx, site, [domain]).get(domain, {}).values()
     latest = sorted(own, key=lambda one: (one.changed_at, one.deal_id), reverse=True)[:MOST_DEALS]
     same = [name for name in CompanyDeal.__dataclass_fields__ if name != "status"]
-    steps = [*touch_steps(tx, people), *deal_steps(tx, [one.deal_id for one in latest])]
+    steps = [*touch_steps(tx, people), *deal_steps(tx, site.site_id, [one.deal_id for one in latest])]
     return CompanyRead(
         company=found,
         people=tuple(people),
@@ -104,11 +104,10 @@ def touch_steps(tx: Tx, people: list[Listed]) -> list[CompanyStep]:
     return list(found.values())
 
 
-def deal_steps(tx: Tx, deal_ids: list[str]) -> list[CompanyStep]:
+def deal_steps(tx: Tx, site_id: int, deal_ids: list[str]) -> list[CompanyStep]:
     """How these deals moved, and what was booked."""
     found = []
-    for row in tx.execute(select(deals).where(deals.c.deal_id.in_(deal_ids))).mappings().all():
-        steps = [*told_steps(tx, row), *booked_steps(tx, row)]
+    for row, steps in steps_of_deals(tx, site_id, deal_ids):
         found += [
             CompanyStep(at=at, kind=DEAL, key=f"{row['reference']} {n:06d}", deal=step)
             for n, (at, step) in enumerate(steps)

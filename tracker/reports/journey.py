@@ -4,7 +4,7 @@ Reads the facts and the journals; writes and decides nothing. Whose a touch is, 
 their spans); what a deal's changes made of it, its ledger tells. Called by the API and by the contact's page.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
@@ -32,8 +32,8 @@ from tracker.db.schema import (
 )
 from tracker.db.store import Tx
 from tracker.db.writes import chunks
-from tracker.deals.ledger import Deal, apply
-from tracker.deals.record import history
+from tracker.deals.ledger import Change, Deal, apply
+from tracker.deals.record import histories
 from tracker.errors import NotFound
 from tracker.identity.stitch import staying
 from tracker.reports.calls import calls_of_contact
@@ -139,6 +139,9 @@ class DealStep:
     from_status: DealStatus | None = None
     to_status: DealStatus | None = None
     by_company: bool = False
+
+
+TimedStep = tuple[datetime, DealStep]
 
 
 @dataclass(frozen=True, slots=True)
@@ -350,19 +353,34 @@ def deal_items(tx: Tx, site: Site, contact_id: str) -> list[JourneyItem]:
             deal_contacts.c.contact_id == contact_id, deal_contacts.c.deal_id.in_(some)
         )
         named |= set(tx.execute(query).scalars())
-        for row in tx.execute(select(deals).where(deals.c.deal_id.in_(some))).mappings().all():
-            steps = [*told_steps(tx, row), *booked_steps(tx, row)]
-            found += [
-                JourneyItem(
-                    at=at,
-                    kind=DEAL,
-                    key=f"deal {row['reference']} {n:06d}",
-                    title=row["name"] or row["reference"],
-                    deal=replace(step, by_company=row["deal_id"] not in named),
-                )
-                for n, (at, step) in enumerate(steps)
-            ]
+    for row, steps in steps_of_deals(tx, site.site_id, ids):
+        found += [
+            JourneyItem(
+                at=at,
+                kind=DEAL,
+                key=f"deal {row['reference']} {n:06d}",
+                title=row["name"] or row["reference"],
+                deal=replace(step, by_company=row["deal_id"] not in named),
+            )
+            for n, (at, step) in enumerate(steps)
+        ]
     return found
+
+
+def steps_of_deals(
+    tx: Tx, site_id: int, deal_ids: Iterable[str]
+) -> Iterator[tuple[Mapping[Any, Any], list[TimedStep]]]:
+    """Deals with how each moved and what was booked, a few statements for hundreds of them."""
+    for some in chunks(deal_ids):
+        rows = tx.execute(select(deals).where(deals.c.deal_id.in_(some))).mappings().all()
+        changes = histories(tx, site_id, [row["reference"] for row in rows])
+        entries: dict[str, list[Mapping[Any, Any]]] = {}
+        booked = select(deal_entries).where(deal_entries.c.deal_id.in_(some)).order_by(deal_entries.c.position)
+        for entry in tx.execute(booked).mappings():
+            entries.setdefault(entry["deal_id"], []).append(entry)
+        for row in rows:
+            told = told_steps(row, changes.get(row["reference"], []))
+            yield row, [*told, *booked_steps(row, entries.get(row["deal_id"], []))]
 
 
 def stage_items(tx: Tx, contact_id: str) -> list[JourneyItem]:
@@ -373,9 +391,8 @@ def stage_items(tx: Tx, contact_id: str) -> list[JourneyItem]:
     ]
 
 
-def told_steps(tx: Tx, row: Mapping[Any, Any]) -> list[tuple[datetime, DealStep]]:
+def told_steps(row: Mapping[Any, Any], changes: Sequence[Change]) -> list[TimedStep]:
     """How a deal moved as the CRM told it; what the ledger has booked (wins and after) is left to it."""
-    changes = history(tx, row["site_id"], row["reference"])
     if not changes:
         return []
     at = changes[0].changed_at
@@ -399,11 +416,8 @@ def told_steps(tx: Tx, row: Mapping[Any, Any]) -> list[tuple[datetime, DealStep]
     return steps
 
 
-def booked_steps(tx: Tx, row: Mapping[Any, Any]) -> list[tuple[datetime, DealStep]]:
+def booked_steps(row: Mapping[Any, Any], entries: Iterable[Mapping[Any, Any]]) -> list[TimedStep]:
     """A deal's ledger."""
-    entries = tx.execute(
-        select(deal_entries).where(deal_entries.c.deal_id == row["deal_id"]).order_by(deal_entries.c.position)
-    ).mappings()
     return [
         (
             entry["occurred_at"],
