@@ -136,36 +136,6 @@ def create_contacts() -> None:
     )
 
 
-def create_conversions() -> None:
-    op.create_table(
-        "conversions",
-        sa.Column("conversion_id", sa.Text(), nullable=False),
-        sa.Column("site_id", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("contact_id", sa.Text(), nullable=True),
-        sa.Column("deal_id", sa.Text(), nullable=True),
-        sa.Column("hit_seq", sa.BigInteger(), nullable=True),
-        sa.Column("occurred_at", sa.BigInteger(), nullable=False),
-        sa.Column("day", sa.Text(), nullable=False),
-        sa.Column("lead_day", sa.Text(), nullable=True),
-        sa.Column("lead_at", sa.BigInteger(), nullable=True),
-        sa.Column("deal_at", sa.BigInteger(), nullable=True),
-        sa.Column("last_win_at", sa.BigInteger(), nullable=True),
-        sa.Column("n", sa.Integer(), nullable=False),
-        sa.Column("by_company", sa.Boolean(), nullable=False),
-        sa.Column("ambiguous", sa.Boolean(), server_default=sa.false(), nullable=False),
-        sa.CheckConstraint(
-            "kind IN ('form', 'call', 'chat', 'offline', 'lead', 'mql', 'sql', 'customer', 'deal_created', 'deal_won')",
-            name=op.f("ck_conversions_kind"),
-        ),
-        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_conversions_site_id_sites")),
-        sa.PrimaryKeyConstraint("conversion_id", name=op.f("pk_conversions")),
-    )
-    op.create_index(op.f("ix_conversions_contact_id"), "conversions", ["contact_id"], unique=False)
-    op.create_index(op.f("ix_conversions_deal_id"), "conversions", ["deal_id"], unique=False)
-    op.create_index(op.f("ix_conversions_site_id_day"), "conversions", ["site_id", "day"], unique=False)
-
-
 def create_costs() -> None:
     op.create_table(
         "costs",
@@ -274,39 +244,6 @@ def create_hits() -> None:
         sa.UniqueConstraint("site_id", "hit_id", name=op.f("uq_hits_site_id_hit_id")),
     )
     op.create_index(op.f("ix_hits_site_id_received_at"), "hits", ["site_id", "received_at"], unique=False)
-
-
-def create_paths() -> None:
-    op.create_table(
-        "paths",
-        sa.Column("conversion_id", sa.Text(), nullable=False),
-        sa.Column("position", sa.Integer(), nullable=False),
-        sa.Column("site_id", sa.Integer(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("conversion_at", sa.BigInteger(), nullable=False),
-        sa.Column("conversion_day", sa.Text(), nullable=False),
-        sa.Column("lead_day", sa.Text(), nullable=True),
-        sa.Column("touchpoint_id", sa.Text(), nullable=False),
-        sa.Column("touched_at", sa.BigInteger(), nullable=False),
-        sa.Column("touch_day", sa.Text(), nullable=False),
-        sa.Column("scope", sa.Integer(), nullable=False),
-        sa.Column("tie", sa.BigInteger(), nullable=False),
-        sa.Column("channel", WORD, nullable=False),
-        sa.Column("source", WORD, nullable=False),
-        sa.Column("medium", WORD, nullable=False),
-        sa.Column("campaign", WORD, nullable=False),
-        sa.Column("term", WORD, nullable=False),
-        sa.Column("content", WORD, nullable=False),
-        sa.Column("landing_page", WORD, nullable=False),
-        sa.Column("referring_host", WORD, nullable=False),
-        sa.Column("device", WORD, nullable=False),
-        sa.Column("country", WORD, nullable=False),
-        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_paths_site_id_sites")),
-        sa.PrimaryKeyConstraint("conversion_id", "position", name=op.f("pk_paths")),
-    )
-    op.create_index(op.f("ix_paths_site_id_conversion_day"), "paths", ["site_id", "conversion_day"], unique=False)
-    op.create_index(op.f("ix_paths_site_id_lead_day"), "paths", ["site_id", "lead_day"], unique=False)
-    op.create_index(op.f("ix_paths_site_id_touch_day"), "paths", ["site_id", "touch_day"], unique=False)
 
 
 def create_retention() -> None:
@@ -562,12 +499,10 @@ def upgrade() -> None:
     create_user_agents()
     create_users()
     create_contacts()
-    create_conversions()
     create_costs()
     create_crm_changes()
     create_deals()
     create_hits()
-    create_paths()
     create_retention()
     create_tokens()
     create_touchpoints()
@@ -597,12 +532,10 @@ def downgrade() -> None:
     op.drop_table("touchpoints")
     op.drop_table("tokens")
     op.drop_table("retention")
-    op.drop_table("paths")
     op.drop_table("hits")
     op.drop_table("deals")
     op.drop_table("crm_changes")
     op.drop_table("costs")
-    op.drop_table("conversions")
     op.drop_table("contacts")
     op.drop_table("users")
     op.drop_table("user_agents")
