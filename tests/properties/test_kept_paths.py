@@ -276,7 +276,7 @@ def staged(store: Store) -> Iterator[Stage]:
 ONE = Rewrite(1, ConversionKind.LEAD, (None, None, None), "2026-04-01", (Arrival("email"),), (), 1)
 
 
-@settings(unhurried, max_examples=30)
+@settings(unhurried, max_examples=20)
 @given(steps=STEPS)
 @example(steps=[("write", 0, ONE), ("commit", 0, True)])
 @example(steps=[("visit", 0, "2026-04-01", [Arrival("email")]), ("commit", 0, True)])
