@@ -1,6 +1,6 @@
 """What the Opportunity report reads, and the question it is asked. Writes nothing."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -30,6 +30,8 @@ from tracker.vocabulary import NOT_SET
 
 CREDITED_BY = ("by", "model", "currency", "direct", "lookback_days", "scope", POLICY)
 PARAMETERS = ("as_of", "pipeline", "from", "to", *CREDITED_BY)
+# By pipeline.
+StagesTold = Mapping[str, Sequence[ToldStage]]
 COLUMNS = tuple(deal_states.c[name] for name in StateRow._fields)
 
 
@@ -54,35 +56,34 @@ def ask_opportunities(tx: Tx, args: Mapping[str, str], site: Site, today: str) -
 
 def opportunity_report(tx: Tx, asked: Asked, now: datetime) -> Report:
     """The Opportunity report of a question; kept while nothing is told of deals, stages or people on them."""
-    query = asked.query
-    fit = None if query.fit is None else query.fit.version
-    told = stages_told(tx, query.site_id)
-    question = repr(replace(asked, query=replace(query, fit=None))), fit, repr(told), words_on_deals(tx, query.site_id)
-    report = engine_of(tx).once(query.site_id, ("opportunities", *question), lambda: find_report(tx, asked, now))
+    site_id = asked.query.site_id
+    told = stages_told(tx, site_id)
+    question = asked.query.key, asked.as_of, asked.pipeline, repr(told), words_on_deals(tx, site_id)
+    report = engine_of(tx).once(site_id, ("opportunities", *question), lambda: find_report(tx, asked, told, now))
     return replace(report, generated_at=now)
 
 
-def find_report(tx: Tx, asked: Asked, now: datetime) -> Report:
+def find_report(tx: Tx, asked: Asked, told: StagesTold, now: datetime) -> Report:
     """The same, made of what the tables hold."""
     exchange = Exchange(asked.query.currency)
-    report = report_of(facts_of(tx, asked), asked, exchange, lambda: list(notes_of(asked, exchange)), now)
+    report = report_of(facts_of(tx, asked, told), asked, exchange, lambda: list(notes_of(asked, exchange)), now)
     names = deal_names(tx, (one.deal_id for one in report.stuck))
     named = (replace(one, reference=names[one.deal_id][0], name=names[one.deal_id][1]) for one in report.stuck)
     return replace(report, stuck=tuple(named))
 
 
-def facts_of(tx: Tx, asked: Asked) -> Facts:
-    """All that the report is made of, as of its day."""
+def facts_of(tx: Tx, asked: Asked, told: StagesTold) -> Facts:
+    """All that the report is made of, as of its day; told: stages_told."""
     site_id = asked.query.site_id
     return Facts(
         read_ways(tx, site_id, asked.as_of),
-        stages_told(tx, site_id),
+        told,
         credited_of(engine_of(tx), asked.query),
         read_people(tx, site_id, asked.as_of),
     )
 
 
-def stages_told(tx: Tx, site_id: int) -> dict[str, list[ToldStage]]:
+def stages_told(tx: Tx, site_id: int) -> StagesTold:
     """The stages of each pipeline that somebody told of."""
     return {
         name: [ToldStage(one.stage, one.label, one.probability_bp) for one in stages]

@@ -8,7 +8,7 @@ from tracker.errors import Invalid
 from tracker.reports.columns import NOBODY
 from tracker.reports.exchange import Exchange
 from tracker.reports.opportunity import ALL, Asked, Facts, Item, Scene, items_of, set_scene
-from tracker.reports.opportunity_facts import facts_of
+from tracker.reports.opportunity_facts import facts_of, stages_told
 from tracker.reports.opportunity_shown import FIGURES, KEPT_AS
 from tracker.reports.opportunity_ways import NO_CHANCE, Way, days_between
 from tracker.reports.rows import MOST_ROWS, deal_names, paged, parse_cursor
@@ -85,7 +85,7 @@ def deals_behind(tx: Tx, asked: Asked, which: Which, cursor: str | None = None, 
     if not 1 <= limit <= MOST_ROWS:
         raise Invalid(f"{limit} rows; ask for 1 to {MOST_ROWS}", field="limit")
     after = parse_cursor(cursor)
-    facts = facts_of(tx, asked)
+    facts = facts_of(tx, asked, stages_told(tx, asked.query.site_id))
     scene = set_scene(facts, asked, Exchange(asked.query.currency))
     counted = COUNTED_BY.get(which.metric, which.metric)
     name = KEPT_AS.get(counted, counted)

@@ -5,7 +5,7 @@ nothing below it checks again.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import Protocol, TypeVar
@@ -108,6 +108,11 @@ class Query:
     def learns(self) -> bool:
         """Whether the model was fitted on the site's own paths."""
         return self.model in {Model.MARKOV, Model.HAZARD}
+
+    @property
+    def key(self) -> tuple[str, int | None]:
+        """Tells this question from all others; a fit by its version, for it never changes and may be large."""
+        return repr(replace(self, fit=None)), None if self.fit is None else self.fit.version
 
     @property
     def terms(self) -> Terms:

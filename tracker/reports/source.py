@@ -4,7 +4,7 @@ Scans of visits, conversions, ledgers and costs are zipped by key in Python, so 
 twice. The totals are the scans' own totals, not the sum of the rows, wherever the two could differ (visitors).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -73,12 +73,11 @@ class Series:
 class Brought:
     """What visits, paths and ledgers come to, before costs: the same as long as these are the same.
 
-    figures       key, name and amount, to be added up
-    left_out      knows what could not be converted; for twins only
+    figures       what is added up; left_out: knows what could not be converted; both for twins only
     n_by_company  deals that are shared over their company's people
     """
 
-    figures: tuple[tuple[Key, str, int], ...]
+    figures: "Sums"
     n_visitors: int
     rules_versions: tuple[str, ...]
     left_out: Exchange
@@ -106,7 +105,7 @@ class Source:
     def _of_period(self, now: datetime) -> Table:
         """The report of the query's own period."""
         query, brought = self.query, self._brought(WHOLE)
-        sums, exchange = Sums(brought.figures), brought.left_out.twin()
+        sums, exchange = brought.figures.twin(), brought.left_out.twin()
         self._add_costs(sums, scope_of(query), exchange)
         rows = [
             Row(values if values is not None else (UNATTRIBUTED,) * len(query.by), values is None, figures)
@@ -140,7 +139,7 @@ class Source:
         lines_of makes lines of a metric of them
         """
         buckets, size = buckets_of(self.query)
-        sums = Sums(self._brought(size).figures)
+        sums = self._brought(size).figures.twin()
         self._add_costs(sums, scope_of(self.query, size), Exchange(self.query.currency))
         return buckets, sums
 
@@ -168,10 +167,9 @@ class Source:
         query = self.query
         if query.basis is Basis.LEAD_COHORT:  # whose visits are found through people, of whom nothing is kept
             return find()
-        # What only says how it is shown is no part of the question; a fit never changes once it has its version.
-        asked = replace(query, sort="", descending=True, columns=(), against=None, fit=None)
-        fit = None if query.fit is None else query.fit.version
-        return self.engine.once(query.site_id, (*what, repr(asked), fit), find)
+        # What only says how it is shown is no part of the question.
+        asked = replace(query, sort="", descending=True, columns=(), against=None)
+        return self.engine.once(query.site_id, (*what, *asked.key), find)
 
     def _bring(self, bucket: int) -> Brought:
         scope, sums = scope_of(self.query, bucket), Sums()
@@ -181,7 +179,7 @@ class Source:
         found = credits_.conversions
         has_entries = np.isin(found.deals[found.by_company], credits_.entries.deals)
         return Brought(
-            figures=tuple(sums.listed()),
+            figures=sums,
             n_visitors=visits.n_visitors,
             rules_versions=visits.rules_versions,
             left_out=self._left_out.twin(),
@@ -218,19 +216,19 @@ class Source:
 class Sums:
     """Figures added up by key."""
 
-    def __init__(self, figures: Iterable[tuple[Key, str, int]] = ()) -> None:
+    def __init__(self) -> None:
         self._found: dict[Key, dict[str, int]] = {}
-        for one in figures:
-            self.add(*one)
 
     def add(self, key: Key, name: str, amount: int) -> None:
         """Add to one of a key's figures."""
         figures = self._found.setdefault(key, {})
         figures[name] = figures.get(name, 0) + amount
 
-    def listed(self) -> Iterator[tuple[Key, str, int]]:
-        """What was added up, figure by figure."""
-        return ((key, name, amount) for key, own in self._found.items() for name, amount in own.items())
+    def twin(self) -> "Sums":
+        """Others with the same figures so far."""
+        twin = Sums()
+        twin._found = {key: dict(own) for key, own in self._found.items()}
+        return twin
 
     @property
     def figures(self) -> dict[Key, Figures]:
