@@ -12,8 +12,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +22,11 @@ from flask.testing import FlaskClient
 from parts.company import NOW, build
 from parts.machine import ROOT
 from parts.server import free_port, server
-from sqlalchemy import Engine, event, insert, select
+from sqlalchemy import Engine, insert, select
 
 from api import create_app
 from tests.people import cheap_hash
+from tests.statements import counted
 from tracker.attribution.recredited import tell
 from tracker.config import Settings
 from tracker.db.schema import contacts, deals, users
@@ -85,19 +84,6 @@ def pages_of(engine: Engine) -> list[str]:
         "/team",
         "/audit",
     ]
-
-
-@contextmanager
-def counted(engine: Engine) -> Iterator[list[str]]:
-    """The statements that are executed meanwhile."""
-    found: list[str] = []
-
-    def note(connection: object, cursor: object, statement: str, *_: object) -> None:
-        found.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    yield found
-    event.remove(engine, "before_cursor_execute", note)
 
 
 def timed(client: FlaskClient, engine: Engine, path: str, runs: int) -> Timed | None:
