@@ -19,6 +19,8 @@ from tracker.clock import parse_instant
 from tracker.costs.load import reclassify
 from tracker.db.schema import (
     calls,
+    companies,
+    company_changes,
     contacts,
     conversions,
     crm_changes,
@@ -26,6 +28,7 @@ from tracker.db.schema import (
     deal_entries,
     deal_states,
     deals,
+    due,
     engagements,
     hits,
     hits_parked,
@@ -61,6 +64,9 @@ DERIVED = (
     identifications,
     identifiers,
     merges,
+    due,
+    company_changes,
+    companies,
     stage_changes,
     contacts,
     touchpoints,

@@ -141,11 +141,91 @@ class Stage(StrEnum):
 
 
 class StageCause(StrEnum):
-    """What moved a person to a stage: a CRM said so, a user of the pages, or a deal of theirs."""
+    """What moved a person or a company to a stage.
+
+    CRM, USER, IMPORT and API said so; DEAL: one of theirs was won; RULE: of a definition; COMPANY: theirs moved.
+    """
 
     CRM = "crm"
     USER = "user"
     DEAL = "deal"
+    IMPORT = "import"
+    API = "api"
+    RULE = "rule"
+    COMPANY = "company"
+
+
+# These move forward only, and say nothing where a stage as far or farther stands.
+AUTOMATIC = (StageCause.DEAL, StageCause.RULE, StageCause.COMPANY)
+
+
+class Scope(StrEnum):
+    """Whose stage a rule, an action or a report is about: a person's or a company's."""
+
+    CONTACT = "contact"
+    COMPANY = "company"
+
+
+class Side(StrEnum):
+    """Who has to agree to a definition."""
+
+    MARKETING = "marketing"
+    SALES = "sales"
+
+
+class FactKind(StrEnum):
+    """What a rule can ask of a person: what they did, what was told of them, what their deals did."""
+
+    PAGE = "page"
+    FORM = "form"
+    EVENT = "event"
+    CALL = "call"
+    CHAT = "chat"
+    OFFLINE = "offline"
+    TOUCH = "touch"
+    MAIL = "mail"
+    NPS = "nps"
+    DEAL = "deal"
+    PERSON = "person"
+    ATTRIBUTE = "attribute"
+
+
+class MailKind(StrEnum):
+    """What became of one mail of a programme."""
+
+    SENT = "sent"
+    DELIVERED = "delivered"
+    OPEN = "open"
+    CLICK = "click"
+    BOUNCE = "bounce"
+    UNSUBSCRIBE = "unsubscribe"
+    SPAM = "spam"
+
+
+class Programme(StrEnum):
+    """Whom a programme of mails is for: people who are to buy, or customers."""
+
+    NURTURE = "nurture"
+    CUSTOMER = "customer"
+
+
+class ActionKind(StrEnum):
+    """What is done when somebody comes into a stage."""
+
+    WEBHOOK = "webhook"
+    SLACK = "slack"
+    EMAIL = "email"
+    CRM_TASK = "crm_task"
+    SEGMENT = "segment"
+
+
+class OutboxState(StrEnum):
+    """Where something that has to leave stands: BURIED waits for a person; SKIPPED was found out too late."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    BURIED = "buried"
+    SKIPPED = "skipped"
 
 
 class EntryKind(StrEnum):
@@ -160,13 +240,15 @@ class EntryKind(StrEnum):
 
 
 class CrmChangeKind(StrEnum):
-    """What was told of people and deals: a person, a deal, how far a person is, that two are one, or two after all."""
+    """What was told of people, companies and deals: what they are, how far they are; that two are one, or two."""
 
     CONTACT = "contact"
     DEAL = "deal"
     STAGE = "stage"
     MERGE = "merge"
     SPLIT = "split"
+    COMPANY = "company"
+    COMPANY_STAGE = "company_stage"
 
 
 class Model(StrEnum):
@@ -265,6 +347,15 @@ class Audited(StrEnum):
     VIEW = "view"
     DIGEST = "digest"
     EXPORT = "export"
+    STAGES = "stages"
+    DEFINITION = "definition"
+    SIGN_OFF = "sign_off"
+    SEGMENT = "segment"
+    ACTION = "action"
+    PROGRAMME = "programme"
+    SURVEY = "survey"
+    ACCOUNT = "account"
+    TARGET = "target"
 
 
 class Every(StrEnum):

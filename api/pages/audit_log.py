@@ -45,6 +45,15 @@ WORDS: Mapping[str, str] = {
     Audited.PIPELINE: message("Pipeline"),
     Audited.VIEW: message("Saved view"),
     Audited.DIGEST: message("Report by mail"),
+    Audited.STAGES: message("Stages"),
+    Audited.DEFINITION: message("Definition"),
+    Audited.SIGN_OFF: message("Sign-off"),
+    Audited.SEGMENT: message("Segment"),
+    Audited.ACTION: message("Action"),
+    Audited.PROGRAMME: message("Mail programme"),
+    Audited.SURVEY: message("Survey"),
+    Audited.ACCOUNT: message("Target account"),
+    Audited.TARGET: message("Target"),
     Audited.EXPORT: message("Export of people"),
 }
 # What the details of a change are called; a name that is not here is shown as it is stored.

@@ -294,3 +294,37 @@ cost_drafts = Table(
     Column("sent_by", Text, nullable=False),
     Column("sent_at", Instant, nullable=False),
 )
+
+# --- kept for a while -----------------------------------------------------------------------------------------------
+
+# What became of the page views of whoever tries a tag out; kept for a day.
+checks = Table(
+    "checks",
+    metadata,
+    Column("check_id", Serial, primary_key=True),
+    Column("nonce", Text, nullable=False, index=True),  # the page that waits asks for it
+    Column("heard_at", Instant, nullable=False, index=True),  # old ones are deleted
+    Column("site_key", Text, nullable=False),
+    Column("host", Text, nullable=False),
+    Column("visitor_id", Text, nullable=False),
+    Column("consent", Text, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("refusal", Text),
+    Column("sets_cookie", Boolean, nullable=False),
+)
+
+# Tokens of links between a site's domains that were used; a daily job deletes those that no longer open anyway.
+spent_links = Table(
+    "spent_links",
+    metadata,
+    Column("token_hash", Text, primary_key=True),  # SHA-256
+    Column("spent_at", Instant, nullable=False, index=True),
+)
+
+# Written by whoever asks whether the store can be written.
+pulse = Table(
+    "pulse",
+    metadata,
+    Column("pulse_id", Integer, primary_key=True, autoincrement=False),
+    Column("beaten_at", Instant, nullable=False),
+)

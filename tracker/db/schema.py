@@ -26,6 +26,7 @@ from sqlalchemy.types import JSON
 from tracker.db.columns import Instant, Serial, Word, arrival_columns, metadata, one_of, reach_columns
 from tracker.db.dictionaries import (
     audit,
+    checks,
     cost_drafts,
     cost_imports,
     cost_rules,
@@ -37,13 +38,37 @@ from tracker.db.dictionaries import (
     password_links,
     pipeline_stages,
     policies,
+    pulse,
     replaced_costs,
     sites,
+    spent_links,
     tokens,
     user_agents,
     users,
     views,
     visitors,
+)
+from tracker.db.lifecycle import (
+    account_roles,
+    accounts,
+    actions,
+    companies,
+    company_changes,
+    definitions,
+    due,
+    lifecycles,
+    mail_events,
+    mail_links,
+    mail_programmes,
+    nps_answers,
+    outbox,
+    segment_people,
+    segments,
+    sign_offs,
+    site_stages,
+    stage_changes,
+    surveys,
+    targets,
 )
 from tracker.vocabulary import (
     ConversionKind,
@@ -55,8 +80,6 @@ from tracker.vocabulary import (
     IdentificationKind,
     IdentifierKind,
     Origin,
-    Stage,
-    StageCause,
     TouchKind,
     Traced,
 )
@@ -64,9 +87,14 @@ from tracker.vocabulary import (
 IS_BOT, HAS_CONTACT = text("bot IS NOT NULL"), text("contact_id IS NOT NULL")
 
 __all__ = [
+    "account_roles",
+    "accounts",
+    "actions",
     "audit",
     "calls",
     "checks",
+    "companies",
+    "company_changes",
     "contacts",
     "conversions",
     "cost_drafts",
@@ -78,7 +106,9 @@ __all__ = [
     "deal_entries",
     "deal_states",
     "deals",
+    "definitions",
     "digests",
+    "due",
     "engagements",
     "fits",
     "hits",
@@ -87,11 +117,17 @@ __all__ = [
     "identifications",
     "identifiers",
     "leases",
+    "lifecycles",
     "links",
+    "mail_events",
+    "mail_links",
+    "mail_programmes",
     "members",
     "merges",
     "metadata",
+    "nps_answers",
     "numbers",
+    "outbox",
     "password_links",
     "paths",
     "pipeline_stages",
@@ -101,9 +137,15 @@ __all__ = [
     "refusals",
     "replaced_costs",
     "retention",
+    "segment_people",
+    "segments",
+    "sign_offs",
+    "site_stages",
     "sites",
     "spent_links",
     "stage_changes",
+    "surveys",
+    "targets",
     "tokens",
     "touchpoints",
     "user_agents",
@@ -171,22 +213,6 @@ refusals = Table(
     Column("n", BigInteger, nullable=False),
 )
 
-# What became of the page views of whoever tries a tag out; kept for a day.
-checks = Table(
-    "checks",
-    metadata,
-    Column("check_id", Serial, primary_key=True),
-    Column("nonce", Text, nullable=False, index=True),  # the page that waits asks for it
-    Column("heard_at", Instant, nullable=False, index=True),  # old ones are deleted
-    Column("site_key", Text, nullable=False),
-    Column("host", Text, nullable=False),
-    Column("visitor_id", Text, nullable=False),
-    Column("consent", Text, nullable=False),
-    Column("user_agent", Text, nullable=False),
-    Column("refusal", Text),
-    Column("sets_cookie", Boolean, nullable=False),
-)
-
 # How far back each site's journal goes. A site without a row has its whole journal.
 retention = Table(
     "retention",
@@ -199,22 +225,6 @@ retention = Table(
     Column("open_at", Instant),
     Column("swept_seq", BigInteger, nullable=False),  # how far hits that are in no visit are looked through
     Column("n_pruned", BigInteger, nullable=False),
-)
-
-# Tokens of links between a site's domains that were used; a daily job deletes those that no longer open anyway.
-spent_links = Table(
-    "spent_links",
-    metadata,
-    Column("token_hash", Text, primary_key=True),  # SHA-256
-    Column("spent_at", Instant, nullable=False, index=True),
-)
-
-# Written by whoever asks whether the store can be written.
-pulse = Table(
-    "pulse",
-    metadata,
-    Column("pulse_id", Integer, primary_key=True, autoincrement=False),
-    Column("beaten_at", Instant, nullable=False),
 )
 
 crm_changes = Table(
@@ -344,6 +354,7 @@ contacts = Table(
     Column("stage", Word),  # of its life cycle, the latest of stage_changes; empty: nobody told
     Column("stage_at", Instant),
     Column("score", Integer),  # as the CRM says
+    Column("points", Integer),  # by the definitions' rules, when it was last looked at; empty: there are none
     Column("lead_at", Instant, nullable=False),  # first identified
     Column("lead_day", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
@@ -384,24 +395,6 @@ identifications = Table(
     Index(None, "visitor_no"),
     Index(None, "contact_id"),
     Index(None, "hit_seq"),  # whether an old hit names somebody, and so is kept
-)
-
-# A contact's way through the life cycle: each change, who made it, and what decided it.
-stage_changes = Table(
-    "stage_changes",
-    metadata,
-    Column("contact_id", ForeignKey("contacts.contact_id"), primary_key=True),
-    Column("position", Integer, primary_key=True),
-    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
-    Column("stage_before", Text),
-    Column("stage", Word, nullable=False),
-    Column("occurred_at", Instant, nullable=False),
-    Column("day", Text, nullable=False),
-    Column("cause", Text, nullable=False),
-    Column("decided_by", Text, nullable=False),  # 'crm', 'user alice@acme.example', a deal's reference
-    one_of("stage", Stage),
-    one_of("cause", StageCause),
-    Index(None, "site_id", "day"),
 )
 
 # Which contacts are merged now, each into which: it has no row in contacts, and what was its own is the other's.

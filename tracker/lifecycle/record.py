@@ -135,6 +135,8 @@ def row_of(site_id: int, contact_id: str, position: int, change: Change, timezon
         "day": local_day(change.at, timezone),
         "cause": change.cause.value,
         "decided_by": change.by,
+        "version": None,
+        "evidence": [],
     }
 
 

@@ -95,6 +95,7 @@ def create_contacts() -> None:
         sa.Column("stage", WORD, nullable=True),
         sa.Column("stage_at", sa.BigInteger(), nullable=True),
         sa.Column("score", sa.Integer(), nullable=True),
+        sa.Column("points", sa.Integer(), nullable=True),
         sa.Column("lead_at", sa.BigInteger(), nullable=False),
         sa.Column("lead_day", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.BigInteger(), nullable=False),
@@ -180,7 +181,10 @@ def create_crm_changes() -> None:
         sa.Column("payload", sa.JSON(), nullable=False),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("kind IN ('contact', 'deal', 'stage', 'merge', 'split')", name=op.f("ck_crm_changes_kind")),
+        sa.CheckConstraint(
+            "kind IN ('contact', 'deal', 'stage', 'merge', 'split', 'company', 'company_stage')",
+            name=op.f("ck_crm_changes_kind"),
+        ),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_crm_changes_site_id_sites")),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_crm_changes")),
     )

@@ -22,7 +22,7 @@ def create_audit() -> None:
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "action IN ('user', 'member', 'password', 'site', 'token', 'tracking', 'numbers', 'policy', 'merge', 'split', 'stage', 'costs', 'cost_rules', 'pipeline', 'view', 'digest', 'export')",
+            "action IN ('user', 'member', 'password', 'site', 'token', 'tracking', 'numbers', 'policy', 'merge', 'split', 'stage', 'costs', 'cost_rules', 'pipeline', 'view', 'digest', 'export', 'stages', 'definition', 'sign_off', 'segment', 'action', 'programme', 'survey', 'account', 'target')",
             name=op.f("ck_audit_action"),
         ),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_audit_site_id_sites")),
@@ -239,10 +239,10 @@ def create_stage_changes() -> None:
         sa.Column("day", sa.Text(), nullable=False),
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("decided_by", sa.Text(), nullable=False),
-        sa.CheckConstraint("cause IN ('crm', 'user', 'deal')", name=op.f("ck_stage_changes_cause")),
+        sa.Column("version", sa.Integer(), nullable=True),
+        sa.Column("evidence", sa.JSON(), nullable=False),
         sa.CheckConstraint(
-            "stage IN ('subscriber', 'lead', 'marketingqualifiedlead', 'salesqualifiedlead', 'opportunity', 'customer', 'evangelist', 'other')",
-            name=op.f("ck_stage_changes_stage"),
+            "cause IN ('crm', 'user', 'deal', 'import', 'api', 'rule', 'company')", name=op.f("ck_stage_changes_cause")
         ),
         sa.ForeignKeyConstraint(
             ["contact_id"], ["contacts.contact_id"], name=op.f("fk_stage_changes_contact_id_contacts")
