@@ -45,6 +45,8 @@ from tracker.identity.stitch import (
 from tracker.ids import derive
 from tracker.lifecycle import record as lifecycle
 from tracker.lifecycle.record import StageSaid
+from tracker.lifecycle.settled import stages_of
+from tracker.lifecycle.stages import one_of_the_sites
 from tracker.visits.fold import Folded, SiteRules, fold, is_on_the_web, warm
 from tracker.visits.offline import OFFLINE_KINDS, touch, touch_anew
 from tracker.visits.park import fold_or_park
@@ -58,7 +60,7 @@ from tracker.visits.waiting import (
     sites_of,
     wait_no_more,
 )
-from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind, Stage, StageCause
+from tracker.vocabulary import CrmChangeKind, HitKind, IdentificationKind, StageCause
 
 # Who said what a CRM said, where people read it.
 BY_CRM = "crm"
@@ -216,15 +218,17 @@ def contact_said(
     fields: Mapping[str, Any],
     changed_at: datetime,
     received_at: datetime,
-    stage: Stage | None = None,
+    stage: str | None = None,
 ) -> tuple[str, bool]:
     """A CRM told of a contact: find or found it, keep what was said. Returns its id and whether it is new.
 
     fields  email and/or crm_id, normalised, and what else was given
     stage   in which it is since changed_at; None: nothing was said of that
-    raises  Conflict: the identifiers are two contacts'
+    raises  Conflict: the identifiers are two contacts'; Invalid: the site has no such stage
     """
     take_turn(tx, site)
+    if stage is not None:
+        one_of_the_sites(stages_of(tx, site.site_id), stage)
     email, crm_id = fields.get("email"), fields.get("crm_id")
     known = owner_of(tx, site.site_id, email, crm_id)
     before = deals_of(tx, site.site_id, [known.contact_id]) if known else set()
@@ -254,7 +258,7 @@ def stage_said(
     tx: Tx,
     site: Site,
     contact_id: str,
-    stage: Stage,
+    stage: str,
     by: str,
     cause: StageCause,
     at: datetime,
@@ -266,9 +270,10 @@ def stage_said(
     by          who, for people to read: 'user alice@acme.example'
     at          no later than received_at
     returns     whether it was kept
-    raises      NotFound: no such contact
+    raises      NotFound: no such contact; Invalid: the site has no such stage
     """
     take_turn(tx, site)
+    one_of_the_sites(stages_of(tx, site.site_id), stage)
     stays = find_contact(tx, site.site_id, contact_id=contact_id)
     said = StageSaid(site.site_id, contact_id, stage, cause, by, at, received_at)
     if not stage_heard(tx, site, said, stays):

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from tracker.vocabulary import Stage, StageCause
 
-RANK = {stage: rank for rank, stage in enumerate(Stage)}
+RANK: dict[str, int] = {stage: rank for rank, stage in enumerate(Stage)}
 # Whom a won deal makes nothing more of.
 BEYOND_A_WIN = (Stage.CUSTOMER, Stage.EVANGELIST)
 
@@ -23,7 +23,7 @@ class Word:
     """
 
     at: datetime
-    stage: Stage
+    stage: str
     cause: StageCause
     by: str
     own_id: str
@@ -42,8 +42,8 @@ class Change:
     """A person came from one stage (None: nobody had told of any) into another."""
 
     at: datetime
-    before: Stage | None
-    stage: Stage
+    before: str | None
+    stage: str
     cause: StageCause
     by: str
 
@@ -67,7 +67,7 @@ def changes_of(words: Iterable[Word], wins: Iterable[Win] = ()) -> list[Change]:
 def news_of(words: Iterable[Word]) -> list[Word]:
     """These words in order, without those with which a CRM repeats what it said of the same record before."""
     found: list[Word] = []
-    said: dict[str, Stage] = {}
+    said: dict[str, str] = {}
     for word in in_order(words):
         if word.cause is StageCause.CRM:
             if said.get(word.own_id) == word.stage:
@@ -86,5 +86,12 @@ def in_order(words: Iterable[Word]) -> list[Word]:
     """By time; within an instant a win last, else by stage, so that the order of arrival is of no matter."""
     return sorted(
         words,
-        key=lambda word: (word.at, word.cause is StageCause.DEAL, RANK[word.stage], word.cause, word.by, word.own_id),
+        key=lambda word: (
+            word.at,
+            word.cause is StageCause.DEAL,
+            RANK.get(word.stage, len(RANK)),
+            word.cause,
+            word.by,
+            word.own_id,
+        ),
     )

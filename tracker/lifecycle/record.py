@@ -16,7 +16,7 @@ from tracker.db.schema import contacts, crm_changes, deal_contacts, deals, stage
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, lock
 from tracker.lifecycle.changes import Change, Win, Word, changes_of, news_of
-from tracker.vocabulary import CrmChangeKind, DealStatus, Stage, StageCause
+from tracker.vocabulary import CrmChangeKind, DealStatus, StageCause
 
 # Contacts by their ids, each with its own id and those of the contacts that are merged into it.
 Records = Mapping[str, Collection[str]]
@@ -31,7 +31,7 @@ class StageSaid:
 
     site_id: int
     own_id: str
-    stage: Stage
+    stage: str
     cause: StageCause
     by: str
     at: datetime
@@ -50,7 +50,7 @@ def hear(tx: Tx, said: StageSaid, contact_id: str, own_ids: Collection[str]) -> 
         "site_id": said.site_id,
         "kind": CrmChangeKind.STAGE.value,
         "key": said.own_id,
-        "payload": {"stage": said.stage.value, "by": said.by, "cause": said.cause.value},
+        "payload": {"stage": str(said.stage), "by": said.by, "cause": said.cause.value},
         "changed_at": said.at,
         "received_at": said.received_at,
     }
@@ -129,8 +129,8 @@ def row_of(site_id: int, contact_id: str, position: int, change: Change, timezon
         "contact_id": contact_id,
         "position": position,
         "site_id": site_id,
-        "stage_before": None if change.before is None else change.before.value,
-        "stage": change.stage.value,
+        "stage_before": None if change.before is None else str(change.before),
+        "stage": str(change.stage),
         "occurred_at": change.at,
         "day": local_day(change.at, timezone),
         "cause": change.cause.value,
@@ -151,7 +151,7 @@ def words_of(tx: Tx, site_id: int, records: Records) -> dict[str, list[Word]]:
             crm_changes.c.key.in_(some),
         )
         for own_id, told, at in tx.execute(query):
-            word = Word(at, Stage(told["stage"]), StageCause(told["cause"]), told["by"], own_id)
+            word = Word(at, told["stage"], StageCause(told["cause"]), told["by"], own_id)
             found.setdefault(whose[own_id], []).append(word)
     return found
 

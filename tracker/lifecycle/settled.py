@@ -1,6 +1,6 @@
 """What a site settled about its life cycle: its stages and their order, and how it is kept."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import delete, insert, select
 
@@ -66,3 +66,8 @@ def save_lifecycle(tx: Tx, site_id: int, one: Lifecycle) -> None:
             }
         ],
     )
+
+
+def restage(tx: Tx, site_id: int) -> None:
+    """Have everybody derived anew, from the first contact on: the order of the stages decides what is forward."""
+    save_lifecycle(tx, site_id, replace(lifecycle_of(tx, site_id), restaged_id=""))

@@ -65,6 +65,13 @@ class Stages:
         return next((one.label for one in self.all if one.name == name), None)
 
 
+def one_of_the_sites(stages: Stages, name: str) -> str:
+    """The name of one of a site's stages; raises Invalid, naming those that it has."""
+    if name not in stages:
+        raise Invalid(f"{name[:40]!r} is none of the site's stages: {', '.join(stages.names)}", field="stage")
+    return name
+
+
 SHIPPED = Stages(tuple(OwnStage(stage.value) for stage in Stage))
 
 
