@@ -73,7 +73,7 @@ def worlds(draw: st.DrawFn) -> Facts:
         day = draw(DAYS)
         at = to_ms(datetime.fromisoformat(f"{day}T{draw(st.sampled_from([0, 12, 23])):02d}:00:00+00:00"))
         visitor_no = draw(st.integers(1, 3))
-        arrival, version = draw(ARRIVALS), draw(st.sampled_from(["1", "2"]))
+        arrival, version = draw(ARRIVALS), draw(st.sampled_from(["1", "2", "3"]))
         kind = draw(st.sampled_from(["visit", "visit", "visit", "call"]))
         visitor = visitor_no if kind == "visit" else None
         facts.touchpoints.append(Touchpoint(f"touch {i}", kind, visitor, at, day, arrival, version))
@@ -208,6 +208,19 @@ def test_the_engines_scan_alike(store: Store, facts: Facts, query: Query, bucket
         assert tables.entries(scope) == lists.entries(scope)
         assert tables.costs(scope, query.currency) == lists.costs(scope, query.currency)
         assert touch_rows(tables, scope) == touch_rows(lists, scope)
+
+
+@pytest.mark.parametrize("basis", [Basis.ACTIVITY, Basis.LEAD_COHORT])
+def test_the_tables_name_every_version_of_the_rules_that_classed_a_rows_visits(store: Store, basis: Basis) -> None:
+    day, arrival = FIRST.isoformat(), Arrival("email")
+    at = to_ms(datetime.combine(FIRST, datetime.min.time(), UTC))
+    facts = Facts(links=[Link(1, "person 1", day)])
+    for version in ("1", "2", "3", "4"):
+        facts.touchpoints.append(Touchpoint(f"touch {version}", "visit", 1, at, day, arrival, version))
+    scope = Scope(SITE_ID, basis, day, day, (Dimension.CHANNEL,))
+    with stored(store, facts) as tx:
+        assert SqlEngine(tx).visits(scope) == MemoryEngine(facts).visits(scope)
+        assert SqlEngine(tx).visits(scope).rules_versions == ("1", "2", "3", "4")
 
 
 def touch_rows(engine: SqlEngine | MemoryEngine, scope: Scope) -> list[tuple[object, ...]]:

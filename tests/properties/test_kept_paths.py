@@ -280,6 +280,7 @@ ONE = Rewrite(1, ConversionKind.LEAD, (None, None, None), "2026-04-01", (Arrival
 @given(steps=STEPS)
 @example(steps=[("write", 0, ONE), ("commit", 0, True)])
 @example(steps=[("visit", 0, "2026-04-01", [Arrival("email")]), ("commit", 0, True)])
+@example(steps=[("visit", 0, "2026-04-01", [Arrival("email")] * 3), ("commit", 0, True)])
 def test_whatever_is_written_and_whenever_it_is_committed_kept_paths_are_what_each_transaction_sees(
     store: Store, steps: list[tuple[Any, ...]]
 ) -> None:

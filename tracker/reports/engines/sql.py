@@ -78,11 +78,14 @@ class SqlEngine:
             for (cut, values), parts in found.items()
         ]
         everybody = together(groups)
+        versions = {version for row in rows for version in (row[-2], row[-1])}
+        if any(row[-2] != row[-1] for row in rows):  # there may be others between the first and the last
+            versions.update(self.tx.execute(query.add_columns(touchpoints.c.rules_version).distinct()).scalars())
         return VisitCounts(
             rows=tuple(sorted(counts)),
             n_visits=len(everybody),
             n_visitors=n_distinct(everybody),
-            rules_versions=tuple(sorted({version for row in rows for version in (row[-2], row[-1])})),
+            rules_versions=tuple(sorted(versions)),
         )
 
     def conversions(self, scope: Scope) -> list[Conversion]:
