@@ -18,6 +18,8 @@ from tracker.attribution.recredited import day_mark, tell
 from tracker.calls.arrival import arrival_of
 from tracker.calls.record import Settled, Told, keep, keep_anew, settle, told_of
 from tracker.clock import parse_instant
+from tracker.companies import record as companies
+from tracker.companies.record import CompanySaid
 from tracker.db.schema import crm_changes, deal_contacts, deals
 from tracker.db.store import Tx
 from tracker.db.writes import lock_names, lock_sites
@@ -43,7 +45,9 @@ from tracker.identity.stitch import (
     stitch_all,
 )
 from tracker.ids import derive
+from tracker.lifecycle import company
 from tracker.lifecycle import record as lifecycle
+from tracker.lifecycle.company import CompanyStageSaid
 from tracker.lifecycle.record import StageSaid
 from tracker.lifecycle.settled import stages_of
 from tracker.lifecycle.stages import one_of_the_sites
@@ -332,8 +336,11 @@ def contact_named(
 def contacts_changed(tx: Tx, site: Site, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
     """Contacts were named or told of: derive their rows, and credit all they are part of anew."""
     people = set(contact_ids)
+    before = company.winners(tx, people)
     refresh(tx, people, site.timezone)
-    attribute(tx, site.site_id, site.timezone, people, deal_ids)
+    stages_changed(tx, site, people)
+    followers = companies_changed(tx, site, before ^ company.winners(tx, people))
+    attribute(tx, site.site_id, site.timezone, people | followers, deal_ids)
 
 
 def deal_said(
@@ -368,6 +375,7 @@ def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> 
     deal_id = derive("deal", site.site_id, reference)
     # Whose last win it was before may be others than whose it is after.
     before = with_siblings(tx, {deal_id}) if credit else set()
+    winners = company.winning(tx, deal_id) if credit else set()
     people = record(
         tx,
         site.site_id,
@@ -379,7 +387,8 @@ def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> 
     refresh(tx, people, site.timezone)
     if credit:
         stages_changed(tx, site, people)
-        attribute(tx, site.site_id, site.timezone, people, before)
+        followers = companies_changed(tx, site, winners | company.winning(tx, deal_id))
+        attribute(tx, site.site_id, site.timezone, people | followers, before)
 
 
 def name_of(tx: Tx, site: Site, *, contact_id: str = "", email: str = "", crm_id: str = "") -> tuple[str, str]:
@@ -428,6 +437,7 @@ def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:
     ends = {find_contact(tx, site.site_id, contact_id=known) for known in (one.contact_id, one.into_id) if known}
     deals_before = deals_of(tx, site.site_id, sorted(ends))
     references = references_of(tx, ends)
+    winners = company.winners(tx, ends)
     moved = merge.take_effect(tx, one, site.timezone)
     touch_anew(tx, moved.people)
     keep_anew(tx, moved.people)
@@ -440,6 +450,7 @@ def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:
     people = moved.people | touched | settled.people
     refresh(tx, people, site.timezone)
     if credit:
+        people |= companies_changed(tx, site, winners | company.winners(tx, moved.people))
         attribute(tx, site.site_id, site.timezone, people, deals_before)
 
 
@@ -454,3 +465,56 @@ def references_of(tx: Tx, contact_ids: Iterable[str]) -> list[str]:
     return list(
         tx.execute(select(deals.c.reference).where(deals.c.deal_id.in_(named)).order_by(deals.c.deal_id)).scalars()
     )
+
+
+def company_said(
+    tx: Tx,
+    site: Site,
+    domain: str,
+    fields: Mapping[str, Any] | None,
+    changed_at: datetime,
+    received_at: datetime,
+    stage: str | None = None,
+    cause: StageCause = StageCause.CRM,
+    by: str = BY_CRM,
+) -> bool:
+    """Somebody told of a company: keep what was said, derive its row, its stages and those of its people.
+
+    domain   the registrable one
+    fields   name and properties, those that were given; None: nothing was said but the stage
+    stage    in which it is since changed_at, as `by` says; None: nothing was said of that
+    returns  whether anything was kept
+    raises   Invalid: the site has no such stage
+    """
+    if stage is not None:
+        one_of_the_sites(stages_of(tx, site.site_id), stage)
+    take_turn(tx, site)
+    is_told = fields is not None and companies.hear(
+        tx, CompanySaid(site.site_id, domain, fields, changed_at, received_at)
+    )
+    if is_told:
+        companies.record(tx, site.site_id, [domain])
+    moved = stage is not None and company.hear_company(
+        tx, CompanyStageSaid(site.site_id, domain, stage, cause, by, changed_at, received_at)
+    )
+    if moved:
+        attribute(tx, site.site_id, site.timezone, companies_changed(tx, site, {domain}))
+    return is_told or moved
+
+
+def companies_changed(tx: Tx, site: Site, domains: Iterable[str]) -> set[str]:
+    """Words or wins of companies may be others than they were: derive their stages, and those of their people.
+
+    Returns the people whose stages may be others now: they are to be credited anew.
+    """
+    changed = company.record_companies(tx, site.site_id, site.timezone, domains)
+    people = set(company.people_of(tx, site.site_id, changed)) if changed else set()
+    if people:
+        stages_changed(tx, site, people)
+    return people
+
+
+def companies_again(tx: Tx, site: Site) -> None:
+    """Derive all companies of a site, when all is derived anew; their people come later."""
+    companies.record(tx, site.site_id, companies.all_told(tx, site.site_id))
+    company.record_companies(tx, site.site_id, site.timezone, company.all_companies(tx, site.site_id))

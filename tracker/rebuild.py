@@ -122,6 +122,7 @@ def _rebuild(tx: Tx, batch: int, progress: Progress) -> int:
         done += folded
         progress(done)
     for site in sites:
+        flow.companies_again(tx, site)
         people = tx.execute(select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id)).scalars().all()
         for some in chunks(people):
             flow.stages_changed(tx, site, some)
@@ -193,7 +194,8 @@ def retell(tx: Tx, site: Site) -> None:
         if kind in (CrmChangeKind.MERGE, CrmChangeKind.SPLIT):
             flow.decided_again(tx, site, payload, changed_at)
             continue
-        if kind == CrmChangeKind.STAGE:  # of somebody whom perhaps only hits name: derived when they are folded
+        # Of somebody whom perhaps only hits name, of companies with their people: derived when hits are folded.
+        if kind in (CrmChangeKind.STAGE, CrmChangeKind.COMPANY, CrmChangeKind.COMPANY_STAGE):
             continue
         # Whom a deal names later must not be founded before what was said of them in between.
         for ref in payload.get("contacts", ()):
