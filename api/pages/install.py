@@ -16,9 +16,10 @@ from tracker.access.tracking import CLICKS, CONSENTS, FIELDS
 from tracker.checkhit import PARAMETER, made_ms, new_nonce
 from tracker.clock import to_ms
 from tracker.collect.checks import heard_of
+from tracker.connectors.guarded import Refused
 from tracker.db.store import begin, reading
 from tracker.errors import Invalid, NotFound
-from tracker.installing.fetch import LOCAL, Refused, fetch_page
+from tracker.installing.fetch import LOCAL, fetch_page
 from tracker.installing.heard import Tried, judge_heard
 from tracker.installing.page import Finding, Level, judge_page
 from tracker.settling import settle_tracking

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tracker.installing.fetch import MOST_BYTES, Refused, fetch_page, is_allowed, look_at
+from tracker.connectors.guarded import inner_of
+from tracker.installing.fetch import MOST_BYTES, Refused, fetch_page, look_at, may_ask
 
 HOSTS = ["localhost"]
 PUBLIC = ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "8.8.8.8"]
@@ -26,7 +27,14 @@ INSIDE = [
     "::ffff:127.0.0.1",
     "::",
     "ff02::1",
+    "64:ff9b::a00:1",
+    "2002:a00:1::1",
+    "::10.0.0.1",
 ]
+
+
+def is_allowed(address: str, *, is_local: bool) -> bool:
+    return all(may_ask(ip, is_local=is_local) for ip in inner_of(address))
 
 
 @pytest.mark.parametrize("is_local", [True, False])

@@ -1,39 +1,26 @@
 """Fetch a site's page as a stranger's browser would, and nothing that is not the site's.
 
 The address comes from a person, so what it leads to is held: only hosts of the site, also after redirects; only public
-network addresses, looked at again on the open connection, for a name may lead elsewhere a moment later; 10 seconds and
+network addresses, the very ones that were looked at, for a name may lead elsewhere a moment later; 10 seconds and
 2 MB. A site on localhost may be fetched from localhost.
 """
 
-import ipaddress
-import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, PoolManager
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from tracker import __version__
 from tracker.collect.filters import is_own
+from tracker.connectors.guarded import Address, Allowed, Guarded, Refused, cause, is_public
 
 WITHIN_S = 10.0
 MOST_BYTES = 2 * 1024 * 1024
 MOST_REDIRECTS = 5
 AGENT = f"Mozilla/5.0 (compatible; Minamoto/{__version__}; checks the tag for the site's owner)"
 LOCAL = ("localhost", "127.0.0.1", "[::1]", "::1")
-
-
-class Refused(Exception):
-    """The address may not be fetched; `key` says why."""
-
-    def __init__(self, key: str, value: str = "") -> None:
-        super().__init__(key)
-        self.key, self.value = key, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +46,7 @@ def fetch_page(url: str, hosts: Sequence[str], *, may_be_local: bool) -> Fetched
         for _ in range(MOST_REDIRECTS + 1):
             is_local = may_be_local and (urlsplit(url).hostname or "") in LOCAL
             look_at(url, hosts, is_local=is_local)
-            adapter = Guarded(is_local=is_local)
+            adapter = Guarded(allowed(is_local=is_local))
             session.mount("http://", adapter)
             session.mount("https://", adapter)
             with get(session, url, until) as answer:
@@ -99,18 +86,6 @@ def get(session: requests.Session, url: str, until: float) -> requests.Response:
         raise cause(error) from error
 
 
-def cause(error: BaseException) -> Refused:
-    """The Refused that a connection raised somewhere below, or that nothing answers."""
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, Refused):
-            return seen
-        reason = getattr(seen, "reason", None)
-        inner = next((arg for arg in getattr(seen, "args", ()) if isinstance(arg, BaseException)), None)
-        seen = reason if isinstance(reason, BaseException) else inner or seen.__cause__ or seen.__context__
-    return Refused("unreachable")
-
-
 def read(answer: requests.Response, url: str, until: float) -> Fetched:
     """The body, at most MOST_BYTES of it, as text; raises Refused."""
     if answer.status_code >= 400:
@@ -142,52 +117,11 @@ def decoded(body: bytes, encoding: str) -> str:
         return body.decode("utf-8", "replace")
 
 
-def is_allowed(address: str, *, is_local: bool) -> bool:
+def allowed(*, is_local: bool) -> Allowed:
+    """Whom a connection may be made to, encrypted or not."""
+    return lambda ip, _: may_ask(ip, is_local=is_local)
+
+
+def may_ask(ip: Address, *, is_local: bool) -> bool:
     """Whether a network address may be asked: public ones, and this machine's where that is meant."""
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    mapped = getattr(ip, "ipv4_mapped", None)
-    ip = mapped or ip
-    return (ip.is_loopback and is_local) or (ip.is_global and not ip.is_multicast)
-
-
-class Guarded(HTTPAdapter):
-    """Connects to allowed network addresses only."""
-
-    def __init__(self, *, is_local: bool) -> None:
-        self.is_local = is_local
-        super().__init__(max_retries=0)
-
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        self.poolmanager = PoolManager(*args[:1])
-        is_local = self.is_local
-
-        class Plain(HTTPConnection):
-            def _new_conn(self) -> socket.socket:
-                return guarded(super()._new_conn, self.host, self.port, is_local=is_local)
-
-        class Secure(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                return guarded(super()._new_conn, self.host, self.port, is_local=is_local)
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class SecurePool(HTTPSConnectionPool):
-            ConnectionCls = Secure
-
-        self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-
-
-def guarded(connect: Callable[[], socket.socket], host: str, port: int | None, *, is_local: bool) -> socket.socket:
-    """A connection to a host all of whose addresses are allowed, and that ends at one; raises Refused."""
-    try:
-        found = {str(one[4][0]) for one in socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)}
-    except OSError as error:
-        raise Refused("no_name", host) from error
-    if not all(is_allowed(address, is_local=is_local) for address in found):
-        raise Refused("private_address", host)
-    connection = connect()
-    if not is_allowed(str(connection.getpeername()[0]), is_local=is_local):
-        connection.close()
-        raise Refused("private_address", host)
-    return connection
+    return (ip.is_loopback and is_local) or is_public(ip)
