@@ -223,12 +223,7 @@ outbox = Table(
     UniqueConstraint("site_id", "key"),
     one_of("kind", ActionKind),
     one_of("state", OutboxState),
-    Index(
-        "ix_outbox_waiting",
-        "not_before",
-        sqlite_where=text("state = 'waiting'"),
-        postgresql_where=text("state = 'waiting'"),
-    ),
+    Index(None, "state", "not_before"),  # what is due; and how much is in each state, read from it alone
     Index(None, "action_id", "outbox_id"),
 )
 
@@ -289,6 +284,7 @@ surveys = Table(
     Column("name", Text, nullable=False),
     Column("question", Text),  # empty: the usual one, in the reader's language
     Column("is_open", Boolean, nullable=False, server_default=true()),
+    Column("for_anybody", Boolean, nullable=False, server_default=true()),  # also who bears no invitation may answer
     Column("saved_at", Instant, nullable=False),
     Index(None, "site_id"),
 )

@@ -245,14 +245,7 @@ def create_outbox() -> None:
         sa.UniqueConstraint("site_id", "key", name=op.f("uq_outbox_site_id_key")),
     )
     op.create_index(op.f("ix_outbox_action_id_outbox_id"), "outbox", ["action_id", "outbox_id"], unique=False)
-    op.create_index(
-        "ix_outbox_waiting",
-        "outbox",
-        ["not_before"],
-        unique=False,
-        sqlite_where=sa.text("state = 'waiting'"),
-        postgresql_where=sa.text("state = 'waiting'"),
-    )
+    op.create_index(op.f("ix_outbox_state_not_before"), "outbox", ["state", "not_before"], unique=False)
 
 
 def create_segments() -> None:
@@ -304,6 +297,7 @@ def create_surveys() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("question", sa.Text(), nullable=True),
         sa.Column("is_open", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("for_anybody", sa.Boolean(), server_default=sa.true(), nullable=False),
         sa.Column("saved_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_surveys_site_id_sites")),
         sa.PrimaryKeyConstraint("survey_id", name=op.f("pk_surveys")),
