@@ -17,15 +17,12 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
-    text,
     true,
 )
 from sqlalchemy.types import JSON
 
 from tracker.db.columns import Instant, Serial, Word, metadata, one_of
 from tracker.vocabulary import ActionKind, MailKind, Origin, OutboxState, Programme, Scope, Side, StageCause
-
-WAITS = text("state = 'waiting'")
 
 # --- stages and definitions -----------------------------------------------------------------------------------------
 
