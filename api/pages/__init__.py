@@ -39,6 +39,7 @@ from api.pages.session import log_in, login, logout
 from api.pages.shown import register as register_shown
 from api.pages.source import source, source_file
 from api.pages.source_rows import source_rows
+from api.pages.stage_words import register as register_stage_words
 from api.pages.team import add_member, change_role, make_link, take_member, team
 from api.pages.touch import touch
 from api.pages.tracking import tracking, tracking_file
@@ -137,5 +138,6 @@ def register(app: Flask) -> None:
     """Add the pages and what every page needs."""
     register_frame(app)
     register_shown(app)
+    register_stage_words(app)
     register_views(app)
     app.register_blueprint(routes)

@@ -15,6 +15,7 @@ from api.pages.files import FORMS, answer_file, files_of
 from api.pages.masked import deal_word, person_word
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, money
+from api.pages.stage_words import stages_seen
 from api.trust import Audience, actor, audience, sees_people, site_seen
 from tracker.access import audit
 from tracker.access.sites import Site
@@ -110,7 +111,7 @@ def row_of_company(one: Company, site: Site) -> CompanyRow:
         domain=one.domain,
         name=one.name or one.domain,
         n_people=one.n_people,
-        stages=tuple((stage.value, n) for stage, n in one.stages),
+        stages=one.stages,
         n_deals=one.n_deals,
         open_amount=amount_cell(one.open_minor, site, one.n_deals),
         revenue=amount_cell(one.revenue_minor, site, one.n_deals),
@@ -213,7 +214,8 @@ def companies_file(form: str) -> ResponseReturnValue:
     search, order, now = request.args.get("q", "")[:200], company_order(request.args.get("sort", "")), here().now()
     with reading(here().engine) as tx:
         rows = list(all_companies(tx, site, search, order, MOST_IN_FILE))
-    sheet = companies_sheet(rows, site, gettext)
+        stages = stages_seen(tx)
+    sheet = companies_sheet(rows, site, stages, gettext)
     answer = answer_file(form, ["companies", local_day(now, site.timezone)], lambda: [sheet])
     with begin(here().engine) as tx:
         details = {"form": form, "rows": len(rows), "asked": {"q": search} if search else {}}

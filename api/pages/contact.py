@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from urllib.parse import urlsplit
 
+from babel.numbers import format_decimal
 from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import format_date, gettext
@@ -16,6 +17,7 @@ from api.pages.frame import Note
 from api.pages.masked import address_seen, deal_word, person_word, told
 from api.pages.routes import routes
 from api.pages.shown import NOTHING, Cell, money
+from api.pages.stage_words import stages_seen
 from api.trust import Audience, audience, sees_people, site_seen
 from tracker.access.sites import Site
 from tracker.clock import local_day
@@ -46,8 +48,8 @@ from tracker.reports.records import (
     list_deals,
     read_contact,
 )
-from tracker.reports.stages import StageStep
-from tracker.vocabulary import DealStatus, EntryKind, IdentificationKind, IdentifierKind, Stage, StageCause
+from tracker.reports.stages import StageStep, times_of
+from tracker.vocabulary import DealStatus, EntryKind, IdentificationKind, IdentifierKind, StageCause
 
 PAGE_STEPS = 100
 MOST_DEALS = 100
@@ -154,13 +156,37 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class ShownProof:
+    """A fact that decided a change of stage; text: a stranger's, '' for readers who may not see people."""
+
+    at: datetime
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class ShownStage:
-    """A change of a person's stage; by: who or which deal, '' where the cause says it."""
+    """A change of a person's stage; by: who, which deal, file or rule, '' where the cause says it."""
 
     before: str | None
     stage: str
     cause: str
     by: str
+    version: int | None = None
+    evidence: tuple[ShownProof, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownStageTime:
+    """A person's time in a stage, in days; exited_at: None while they are in it."""
+
+    stage: str
+    n_entered: int
+    first_entered_at: datetime
+    entered_at: datetime
+    exited_at: datetime | None
+    this_time: str
+    in_all: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +224,8 @@ def contact(contact_id: str) -> ResponseReturnValue:
         way = journey(tx, site, contact_id)
         deals = deals_shown(tx, site, contact_id)
         merged = merged_shown(tx, who) if sees_people() else []
+        stages = stages_seen(tx).names
+        times = times_shown(tx, contact_id)
     steps = steps_of(way, fields, site)
     return render_template(
         "contact.html",
@@ -207,9 +235,32 @@ def contact(contact_id: str) -> ResponseReturnValue:
         notes=[Note(gettext(NOTES[code], day=day_shown(fields.kept_since))) for code in fields.notes],
         page=page_of(offset, PAGE_STEPS, len(steps)),
         back_href=url_for("pages.contacts"),
-        stages=[stage.value for stage in Stage],
+        stages=stages,
+        stage_times=times,
         merged=merged,
     )
+
+
+def times_shown(tx: Tx, contact_id: str) -> list[ShownStageTime]:
+    """How long the person was in each stage."""
+    return [
+        ShownStageTime(
+            stage=one.stage,
+            n_entered=one.n_entered,
+            first_entered_at=one.first_entered_at,
+            entered_at=one.entered_at,
+            exited_at=one.exited_at,
+            this_time=days_text(one.this_time),
+            in_all=days_text(one.in_all),
+        )
+        for one in times_of(tx, contact_id, here().now())
+    ]
+
+
+def days_text(stay: timedelta) -> str:
+    """A stay in days, with a decimal where it is short."""
+    days = stay / timedelta(days=1)
+    return str(format_decimal(days, "#,##0" if days >= 10 else "0.#", locale=chosen()))
 
 
 def merged_shown(tx: Tx, who: Contact) -> list[ShownMerged]:
@@ -249,7 +300,7 @@ def contact_shown(
         company=who.company_name or who.company_domain,
         company_evidence=evidence["company_name"].value if who.company_name else None,
         company_href=url_for("pages.company", domain=who.company_domain) if who.company_domain else None,
-        stage=who.stage.value if who.stage else None,
+        stage=who.stage,
         stage_at=who.stage_at,
         identifiers=tuple(named) if is_seen else (),
         since=fields.lead_at,
@@ -396,11 +447,15 @@ def step_of(item: JourneyItem, gap: int, visit: Visit | None, inside: Sequence[J
 
 def stage_step(at: datetime, gap: int, step: StageStep) -> Step:
     """A change of the person's stage, and who or what made it."""
-    before = step.before.value if step.before else None
-    user = told(step.by.removeprefix("user "))
-    by = {StageCause.CRM: "", StageCause.DEAL: step.by, StageCause.USER: user}[step.cause]
-    shown = ShownStage(before, step.stage.value, step.cause.value, by)
-    return Step("stage", at, gap, text=step.stage.value, stage=shown)
+    by = {
+        StageCause.CRM: "",
+        StageCause.USER: told(step.by.removeprefix("user ")),
+        StageCause.IMPORT: told(step.by.removeprefix("file ")),
+        StageCause.API: told(step.by.removeprefix("token ")),
+    }.get(step.cause, step.by)
+    proofs = tuple(ShownProof(one.at, one.kind, told(one.text)) for one in step.evidence)
+    shown = ShownStage(step.before, step.stage, step.cause.value, by, step.version, proofs)
+    return Step("stage", at, gap, text=step.stage, stage=shown)
 
 
 def event_of(item: JourneyItem) -> Event:

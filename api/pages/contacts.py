@@ -14,6 +14,7 @@ from api.pages.frame import Page, address, kept_arguments
 from api.pages.masked import person_word
 from api.pages.routes import routes
 from api.pages.shown import Cell, money, period_of
+from api.pages.stage_words import stages_seen
 from api.trust import Audience, actor, audience, sees_people, site_seen
 from tracker.access import audit
 from tracker.access.sites import Site
@@ -33,7 +34,7 @@ from tracker.reports.people import (
     wanted_by,
 )
 from tracker.reports.sheet import Amount, CellKind, CellValue, Sheet, SheetColumn
-from tracker.vocabulary import Audited, Channel, Role, Stage
+from tracker.vocabulary import Audited, Channel, Role
 
 PAGE_ROWS = 50
 # Of more than these a file has the first in their order.
@@ -91,7 +92,7 @@ class ShownWanted:
     to_day: date
     sort: str
     is_narrow: bool
-    stages: tuple[str, ...] = tuple(stage.value for stage in Stage)
+    stages: tuple[str, ...]
     channels: tuple[str, ...] = tuple(one.value for one in Channel if one is not Channel.UNATTRIBUTED)
     touches: tuple[str, ...] = tuple(which.value for which in Which)
     orders: tuple[str, ...] = tuple(order.value for order in Order)
@@ -147,7 +148,8 @@ def wanted_asked(tx: Tx, site: Site) -> tuple[Wanted, ShownWanted]:
         args["period"] = "all_time"
     word, from_day, to_day = period_of(tx, args, site.site_id, local_day(here().now(), site.timezone))
     days = {"from": "", "to": ""} if word == "all_time" else {"from": from_day, "to": to_day}
-    wanted = replace(wanted_by({**args, **days}), by_company=not sees_people())
+    stages = stages_seen(tx)
+    wanted = replace(wanted_by({**args, **days}, stages), by_company=not sees_people())
     return wanted, ShownWanted(
         q=wanted.search,
         stage=wanted.stage,
@@ -163,6 +165,7 @@ def wanted_asked(tx: Tx, site: Site) -> tuple[Wanted, ShownWanted]:
         to_day=date.fromisoformat(to_day),
         sort=order_by(request.args.get("sort", "")).value,
         is_narrow=is_narrow(wanted),
+        stages=stages.names,
     )
 
 

@@ -16,6 +16,7 @@ from tracker.access.sites import Site
 from tracker.clock import format_instant, local_day
 from tracker.db.store import reading
 from tracker.errors import Invalid
+from tracker.lifecycle.settled import stages_of
 from tracker.money import plain
 from tracker.reports.companies import (
     MOST_IN_FILE,
@@ -120,7 +121,8 @@ def whole_file(site: Site, search: str, order: CompanyOrder, form: str) -> Respo
     now = here().now()
     with reading(here().engine) as tx:
         rows = list(all_companies(tx, site, search, order, MOST_IN_FILE))
-    sheet = companies_sheet(rows, site)
+        stages = stages_of(tx, site.site_id)
+    sheet = companies_sheet(rows, site, stages)
     sheet = replace(sheet, columns=[replace(column, label=column.key) for column in sheet.columns])
     name = f"companies-{local_day(now, site.timezone)}"
     if form == "csv":
@@ -136,7 +138,7 @@ def company_out(one: Company, site: Site) -> CompanyOut:
         domain=one.domain,
         name=one.name,
         people=one.n_people,
-        stages={stage.value: n for stage, n in one.stages},
+        stages=dict(one.stages),
         deals=one.n_deals,
         open_amount=plain(one.open_minor, currency) if has_money and currency else None,
         open_amount_minor=one.open_minor if has_money else None,

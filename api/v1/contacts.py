@@ -26,6 +26,7 @@ from api.v1.fields import (
     Out,
     Path,
     Short,
+    StageName,
     Word,
     not_in_future,
     refuse,
@@ -39,27 +40,19 @@ from tracker.db.store import Tx, begin, reading
 from tracker.errors import Invalid, NotFound
 from tracker.identity.merge import Decision
 from tracker.identity.stitch import find_contact
+from tracker.lifecycle.settled import stages_of
+from tracker.lifecycle.stages import Stages
+from tracker.lifecycle.times import StageTime
 from tracker.phones import phone_of
 from tracker.reports import people, records
-from tracker.vocabulary import Audited, IdentifierKind, Stage
+from tracker.reports.stages import times_of
+from tracker.vocabulary import Audited, IdentifierKind
 
 LIST = "contacts"
 NAMES = ("email", "crm_id", "phone", "name", "company_name", "company_domain", "created_at", "properties", "score")
 # A null for these takes the value away; for any other field it is the same as not giving it.
 CLEARABLE = ("phone", "name", "company_name", "company_domain", "score")
 MOST_SCORE = 1_000_000_000
-
-
-StageWord = Literal[
-    "subscriber",
-    "lead",
-    "marketingqualifiedlead",
-    "salesqualifiedlead",
-    "opportunity",
-    "customer",
-    "evangelist",
-    "other",
-]
 
 
 class ContactPath(Path):
@@ -96,9 +89,10 @@ class ContactIn(Body):
         description="When this became true in the CRM; now when not given. Older words never win; an older `stage` "
         "takes its place in the person's history.",
     )
-    stage: StageWord | None = Field(
+    stage: StageName | None = Field(
         None,
-        description="The person's stage in the life cycle, since `changed_at`. The words are HubSpot's internal names.",
+        description="The person's stage in the life cycle, since `changed_at`: one of the site's own. As shipped these "
+        "are HubSpot's internal names.",
         examples=["marketingqualifiedlead"],
     )
     score: int | None = Field(
@@ -195,6 +189,31 @@ class Contact(Out):
     )
 
 
+class StageTimeOut(Out):
+    """The person's time in one stage."""
+
+    stage: str = Field(description="The stage.", examples=["marketingqualifiedlead"])
+    times_entered: int = Field(description="How often they came into it.", examples=[1])
+    first_entered_at: At = Field(description="When for the first time.")
+    entered_at: At = Field(description="When for the last time.")
+    exited_at: At | None = Field(description="When they left it for the last time; null: they are in it.")
+    this_time_s: float = Field(
+        description="Seconds from `entered_at` until they left it, or until now.", examples=[172800.0]
+    )
+    in_all_s: float = Field(
+        description="Seconds of all their stays in it. Of all stages together: the time since they first had one.",
+        examples=[259200.0],
+    )
+
+
+class ContactWithTimes(Contact):
+    """A person, and how long they were in each stage."""
+
+    stage_times: list[StageTimeOut] = Field(
+        description="The stages they were in, in the order in which they first came into them."
+    )
+
+
 class Contacts(PageOut):
     """Contacts, the newest lead first."""
 
@@ -206,7 +225,7 @@ class ContactsArgs(PageArgs):
 
     email: Email | None = Field(None, description="Only the contact that this address names.")
     crm_id: Key | None = Field(None, description="Only the contact that this CRM id names.")
-    stage: StageWord | None = Field(None, description="Of the list: who is in this stage.")
+    stage: StageName | None = Field(None, description="Of the list: who is in this stage, one of the site's own.")
     touch: Literal["first", "last", "any"] = Field(
         "first", description="Of which touch `channel` and `source` are asked: the first, the latest, or any."
     )
@@ -270,9 +289,8 @@ def put_contact(body: ContactIn, args: Args) -> tuple[Contact, int]:
     not_in_future(body.changed_at, now, "changed_at")
     not_in_future(body.created_at, now, "created_at")
     fields = fields_of(body, site)
-    stage = None if body.stage is None else Stage(body.stage)
     with begin(context.engine) as tx:
-        contact_id, is_new = flow.contact_said(tx, site, fields, body.changed_at or now, now, stage)
+        contact_id, is_new = flow.contact_said(tx, site, fields, body.changed_at or now, now, body.stage)
         contact = records.read_contact(tx, site.site_id, contact_id)
     return contact_out(contact), 201 if is_new else 200
 
@@ -311,18 +329,18 @@ def list_contacts(args: ContactsArgs) -> Contacts:
         elif args.crm_id is not None:
             rows = records.named_contacts(tx, site.site_id, IdentifierKind.CRM_ID, args.crm_id)
         else:
-            given = people.conditions(tx, site, wanted(args))
+            given = people.conditions(tx, site, wanted(args, stages_of(tx, site.site_id)))
             rows = records.list_contacts(tx, site.site_id, args.limit + 1, after, given)
     shown = rows[: args.limit]
     more = cursor_of(LIST, shown[-1].lead_at, shown[-1].contact_id) if len(rows) > args.limit else None
     return Contacts(data=[contact_out(row) for row in shown], next_cursor=more)
 
 
-def wanted(args: ContactsArgs) -> people.Wanted:
+def wanted(args: ContactsArgs, stages: Stages) -> people.Wanted:
     """Which contacts a list asks for; raises Invalid."""
     told = {"stage": args.stage, "touch": args.touch, "channel": args.channel, "source": args.source}
     return replace(
-        people.wanted_by({name: value for name, value in told.items() if value}),
+        people.wanted_by({name: value for name, value in told.items() if value}, stages),
         score_from=args.score_from,
         score_to=args.score_to,
         changed_since=args.changed_since,
@@ -334,13 +352,29 @@ def wanted(args: ContactsArgs) -> people.Wanted:
     "/contacts/<contact_id>",
     tag="Contacts",
     path=ContactPath,
-    gives=Contact,
+    gives=ContactWithTimes,
     sample="/contacts/$CONTACT",
 )
-def get_contact(contact_id: str, args: Args) -> Contact:
-    """One contact; of one that is merged the one that stays."""
+def get_contact(contact_id: str, args: Args) -> ContactWithTimes:
+    """One contact, with the time in each stage; of one that is merged the one that stays."""
     with reading(here().engine) as tx:
-        return contact_out(records.read_contact(tx, token_site().site_id, contact_id))
+        found = records.read_contact(tx, token_site().site_id, contact_id)
+        times = times_of(tx, found.contact_id, here().now())
+    told = contact_out(found).model_dump()
+    return ContactWithTimes(**told, stage_times=[time_out(one) for one in times])
+
+
+def time_out(one: StageTime) -> StageTimeOut:
+    """A time in a stage as the API gives it."""
+    return StageTimeOut(
+        stage=one.stage,
+        times_entered=one.n_entered,
+        first_entered_at=format_instant(one.first_entered_at),
+        entered_at=format_instant(one.entered_at),
+        exited_at=None if one.exited_at is None else format_instant(one.exited_at),
+        this_time_s=one.this_time.total_seconds(),
+        in_all_s=one.in_all.total_seconds(),
+    )
 
 
 MERGE_EXAMPLE = {"into": {"email": "hana@kyoto.example"}, "decided_by": "alice@acme.example"}
@@ -443,7 +477,7 @@ def contact_out(contact: records.Contact) -> Contact:
         company_name=contact.company_name,
         company_domain=contact.company_domain,
         properties=dict(contact.properties),
-        stage=None if contact.stage is None else contact.stage.value,
+        stage=contact.stage,
         stage_at=None if contact.stage_at is None else format_instant(contact.stage_at),
         score=contact.score,
         lead_at=format_instant(contact.lead_at),

@@ -231,4 +231,6 @@ FLAT_SCHEMA = {
 Flat = Annotated[dict[str, str | int | float | bool], PlainValidator(flat_of), WithJsonSchema(FLAT_SCHEMA)]
 Short = Annotated[str, Field(max_length=100), AfterValidator(any_text)]
 Line = Annotated[str, Field(max_length=255), AfterValidator(any_text)]
+# A stage's internal name; whether the site has it is asked where it is used.
+StageName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(some_text)]

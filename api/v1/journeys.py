@@ -182,6 +182,14 @@ class DealStepOut(Out):
     )
 
 
+class ProofOut(Out):
+    """A fact that decided a change of stage."""
+
+    at: At = Field(description="When it was.")
+    kind: str = Field(description="What kind of fact it is.", examples=["form"])
+    text: str = Field(description="What it says.", examples=["demo request"])
+
+
 class StageStepOut(Out):
     """A change of the person's stage in the life cycle."""
 
@@ -189,8 +197,17 @@ class StageStepOut(Out):
         description="Where they came from; null: nobody had told of a stage.", examples=["lead"]
     )
     to_stage: str = Field(description="Where they are since.", examples=["marketingqualifiedlead"])
-    cause: str = Field(description="crm, user, or deal: one that names the person was won.", examples=["crm"])
-    by: str = Field(description="Who decided it: crm, a user, the deal's reference.", examples=["crm"])
+    cause: str = Field(
+        description="crm, user, import or api: somebody said so; deal: one that names the person was won; rule: of a "
+        "definition; company: theirs moved.",
+        examples=["rule"],
+    )
+    by: str = Field(
+        description="Who decided it: crm, a user, a file, the deal's reference, the rule's name.",
+        examples=["asked for a demo"],
+    )
+    version: int | None = Field(description="By rule: the version of the definition.", examples=[3])
+    evidence: list[ProofOut] = Field(description="By rule: the facts that decided it.")
 
 
 class VisitOut(Out):
@@ -268,7 +285,7 @@ def get_attribution(contact_id: str, args: Args) -> Any:
         lead_at=format_instant(found.lead_at),
         lead_type=found.lead_type.value,
         lead_form=found.lead_form,
-        stage=None if found.stage is None else found.stage.value,
+        stage=found.stage,
         stage_at=None if found.stage_at is None else format_instant(found.stage_at),
         score=found.score,
         journey_url=journey_url(found.contact_id),
@@ -367,8 +384,14 @@ def touch_out(touch: way.Touch) -> TouchOut:
 
 def stage_out(step: StageStep) -> StageStepOut:
     """A change of stage as the API gives it."""
-    before = None if step.before is None else step.before.value
-    return StageStepOut(from_stage=before, to_stage=step.stage.value, cause=step.cause.value, by=step.by)
+    return StageStepOut(
+        from_stage=step.before,
+        to_stage=step.stage,
+        cause=step.cause.value,
+        by=step.by,
+        version=step.version,
+        evidence=[ProofOut(at=format_instant(one.at), kind=one.kind, text=one.text) for one in step.evidence],
+    )
 
 
 def step_out(step: way.DealStep) -> DealStepOut:

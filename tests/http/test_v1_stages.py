@@ -67,12 +67,20 @@ def test_a_stage_and_a_score_are_given_back_everywhere(world: World, crm: Progra
     assert flat is not None
     assert (flat["stage"], flat["stage_at"], flat["score"]) == ("marketingqualifiedlead", since, 42)
     told(crm, stage="lead", changed_at="2026-04-03T23:00:00Z")
+    by_crm = {"cause": "crm", "by": "crm", "version": None, "evidence": []}
     journey = crm.get(f"/contacts/{contact_id}/journey").json
     assert journey is not None
     assert [(one["at"], one["stage"]) for one in journey["data"] if one["kind"] == "stage"] == [
-        ("2026-04-03T23:00:00.000Z", {"from_stage": None, "to_stage": "lead", "cause": "crm", "by": "crm"}),
-        (since, {"from_stage": "lead", "to_stage": "marketingqualifiedlead", "cause": "crm", "by": "crm"}),
+        ("2026-04-03T23:00:00.000Z", {"from_stage": None, "to_stage": "lead", **by_crm}),
+        (since, {"from_stage": "lead", "to_stage": "marketingqualifiedlead", **by_crm}),
     ]
+    world.clock.forward(days=2)
+    times = crm.get(f"/contacts/{contact_id}").json
+    assert times is not None
+    assert [
+        (one["stage"], one["times_entered"], one["exited_at"], one["this_time_s"], one["in_all_s"])
+        for one in times["stage_times"]
+    ] == [("lead", 1, since, 14_640.0, 14_640.0), ("marketingqualifiedlead", 1, None, 172_800.0, 172_800.0)]
     assert told(crm, score=None)["score"] is None
     assert told(crm, name="Hana Sato")["stage"] == "marketingqualifiedlead"
 

@@ -41,7 +41,7 @@ from tracker.demo.story import (
     tell,
 )
 from tracker.errors import Invalid, NotFound
-from tracker.vocabulary import Consent, Origin, Stage
+from tracker.vocabulary import Consent, Origin
 
 Progress = Callable[[int], None]
 
@@ -177,8 +177,7 @@ def tell_chapter(tx: Tx, site: Site, chapter: Sequence[Day]) -> int:
     for said in (said for day in chapter for said in day.said):
         if said.reference is None:
             fields = {name: value for name, value in said.fields.items() if name != "stage"}
-            stage = Stage(said.fields["stage"]) if "stage" in said.fields else None
-            flow.contact_said(tx, site, fields, said.at, said.at, stage)
+            flow.contact_said(tx, site, fields, said.at, said.at, said.fields.get("stage"))
         else:
             flow.deal_said(tx, site, said.reference, said.fields, said.at, said.at)
     load(tx, site.site_id, [cost for day in chapter for cost in day.costs], site.created_at)

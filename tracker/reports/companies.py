@@ -19,9 +19,11 @@ from tracker.db.schema import contacts, deal_contacts, deal_entries, deals
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, holds
 from tracker.errors import Invalid, NotFound
+from tracker.lifecycle.settled import stages_of as stages_of_site
+from tracker.lifecycle.stages import Stages
 from tracker.reports.catalogue import message
 from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
-from tracker.vocabulary import DealStatus, Stage
+from tracker.vocabulary import DealStatus
 
 MOST_OFFSET = 10_000_000
 FEW = 2_000
@@ -49,7 +51,7 @@ class Company:
     domain: str
     name: str | None
     n_people: int
-    stages: tuple[tuple[Stage, int], ...]
+    stages: tuple[tuple[str, int], ...]
     n_deals: int
     open_minor: int
     revenue_minor: int
@@ -320,9 +322,11 @@ def names_of(tx: Tx, site: Site, domains: Sequence[str]) -> dict[str, str]:
     return {domain: name for domain, (_, name) in found.items()}
 
 
-def stages_of(tx: Tx, site: Site, domains: Sequence[str]) -> dict[str, tuple[tuple[Stage, int], ...]]:
-    """Per company how many of its people are in each stage."""
-    row, found = contacts.c, dict[str, dict[Stage, int]]()
+def stages_of(tx: Tx, site: Site, domains: Sequence[str]) -> dict[str, tuple[tuple[str, int], ...]]:
+    """Per company how many of its people are in each stage, in the site's order."""
+    if not domains:
+        return {}
+    row, found, stages = contacts.c, dict[str, dict[str, int]](), stages_of_site(tx, site.site_id)
     for some in chunks(domains):
         query = (
             select(row.company_domain, row.stage, func.count())
@@ -330,8 +334,11 @@ def stages_of(tx: Tx, site: Site, domains: Sequence[str]) -> dict[str, tuple[tup
             .group_by(row.company_domain, row.stage)
         )
         for domain, stage, n in tx.execute(query):
-            found.setdefault(domain, {})[Stage(stage)] = int(n)
-    return {domain: tuple((one, own[one]) for one in Stage if one in own) for domain, own in found.items()}
+            found.setdefault(domain, {})[stage] = int(n)
+    return {
+        domain: tuple(sorted(own.items(), key=lambda one: (stages.rank(one[0]), one[0])))
+        for domain, own in found.items()
+    }
 
 
 def all_companies(tx: Tx, site: Site, search: str, order: CompanyOrder, most: int) -> Iterator[Company]:
@@ -342,29 +349,31 @@ def all_companies(tx: Tx, site: Site, search: str, order: CompanyOrder, most: in
 # --- as a file ------------------------------------------------------------------------------------------------------
 
 
-def companies_sheet(rows: Iterable[Company], site: Site, translate: Callable[[str], str] = str) -> Sheet:
-    """Companies as a table."""
+def companies_sheet(
+    rows: Iterable[Company], site: Site, stages: Stages, translate: Callable[[str], str] = str
+) -> Sheet:
+    """Companies as a table, with a column for each of the site's stages."""
     amount = site.currency or ""
     stage = translate(message("Stage"))
     columns = [
         SheetColumn(translate(message("Company")), key="name"),
         SheetColumn(translate(message("Company’s domain")), key="domain"),
         SheetColumn(translate(message("People")), CellKind.COUNT, "people"),
-        *(SheetColumn(f"{stage}: {one.value}", CellKind.COUNT, one.value) for one in Stage),
+        *(SheetColumn(f"{stage}: {name}", CellKind.COUNT, name) for name in stages.names),
         SheetColumn(translate(message("Deals")), CellKind.COUNT, "deals"),
         SheetColumn(translate(message("Open amount")), CellKind.MONEY, "open", currency=amount),
         SheetColumn(translate(message("Revenue")), CellKind.MONEY, "revenue", currency=amount),
         SheetColumn(translate(message("First touch")), CellKind.INSTANT, "first_at"),
         SheetColumn(translate(message("Latest touch")), CellKind.INSTANT, "last_at"),
     ]
-    return Sheet(translate(message("Companies")), columns, [list(cells_of(one)) for one in rows])
+    return Sheet(translate(message("Companies")), columns, [list(cells_of(one, stages)) for one in rows])
 
 
-def cells_of(one: Company) -> Iterator[CellValue]:
+def cells_of(one: Company, of: Stages) -> Iterator[CellValue]:
     """One company's cells."""
     stages = dict(one.stages)
     yield from (one.name, one.domain, one.n_people)
-    yield from (stages.get(stage, 0) for stage in Stage)
+    yield from (stages.get(stage, 0) for stage in of.names)
     yield one.n_deals
     yield from (one.open_minor, one.revenue_minor) if one.n_deals else (None, None)
     yield from (one.first_at, one.last_at)

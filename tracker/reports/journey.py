@@ -41,7 +41,7 @@ from tracker.reports.catalogue import message
 from tracker.reports.stages import StageStep, stages_of
 from tracker.visits.engagement import Engagement, engagement_of
 from tracker.visits.fold import HITS_OF_VISIT
-from tracker.vocabulary import Channel, ConversionKind, DealStatus, HitKind, IdentificationKind, Stage, TouchKind
+from tracker.vocabulary import Channel, ConversionKind, DealStatus, HitKind, IdentificationKind, TouchKind
 
 IDENTIFIED = "identified"
 DEAL = "deal"
@@ -386,7 +386,7 @@ def steps_of_deals(
 def stage_items(tx: Tx, contact_id: str) -> list[JourneyItem]:
     """How the contact moved through the stages."""
     return [
-        JourneyItem(at=step.at, kind=STAGE, key=f"stage {step.position:06d}", title=step.stage.value, stage=step)
+        JourneyItem(at=step.at, kind=STAGE, key=f"stage {step.position:06d}", title=step.stage, stage=step)
         for step in stages_of(tx, contact_id)
     ]
 
@@ -464,7 +464,7 @@ class Fields:
     lead_type: IdentificationKind
     lead_form: str | None
     kept_since: str | None
-    stage: Stage | None
+    stage: str | None
     stage_at: datetime | None
     score: int | None
     notes: tuple[str, ...]
@@ -509,7 +509,7 @@ def attribution_fields(tx: Tx, site: Site, contact_id: str) -> Fields:
         lead_type=lead_type,
         lead_form=lead_form,
         kept_since=kept_since,
-        stage=None if row.stage is None else Stage(row.stage),
+        stage=row.stage,
         stage_at=row.stage_at,
         score=row.score,
         notes=tuple(code for code, applies in notes.items() if applies),

@@ -23,7 +23,8 @@ from tracker.db.schema import contacts, deal_contacts, deal_entries, deals, iden
 from tracker.db.store import Tx
 from tracker.db.writes import On, chunks, holds
 from tracker.errors import Invalid, NotFound
-from tracker.vocabulary import Channel, IdentifierKind, Stage
+from tracker.lifecycle.stages import SHIPPED, Stages, one_of_the_sites
+from tracker.vocabulary import Channel, IdentifierKind
 
 TOLD = ("touchpoint_id", "hit_id", "occurred_at", "channel", "source", "medium", "campaign")
 MOST_TEXT = 200
@@ -87,16 +88,17 @@ class Wanted:
     changed_since: datetime | None = None
 
 
-def wanted_by(args: Mapping[str, str]) -> Wanted:
+def wanted_by(args: Mapping[str, str], stages: Stages = SHIPPED) -> Wanted:
     """Which people an address asks for: q, stage, touch, channel, source, score_from, score_to, deal, country.
 
+    stages  which the site has
     raises  Invalid: a value that cannot be meant, with its name as the field
     """
     given = {name: value.strip() for name, value in args.items()}
     stage, channel, deal = given.get("stage", ""), given.get("channel", ""), given.get("deal", "")
     country = given.get("country", "").upper()
-    if stage and stage not in {NO_STAGE, *Stage}:
-        raise Invalid(f"unknown stage {stage[:40]!r}", field="stage")
+    if stage and stage != NO_STAGE:
+        one_of_the_sites(stages, stage)
     if channel and channel not in set(Channel):
         raise Invalid(f"unknown channel {channel[:40]!r}", field="channel")
     if deal not in ("", "with", "without"):

@@ -25,7 +25,6 @@ from tracker.vocabulary import (
     EntryKind,
     IdentificationKind,
     IdentifierKind,
-    Stage,
 )
 
 
@@ -57,7 +56,7 @@ class Contact:
     company_name: str | None
     company_domain: str | None
     properties: Mapping[str, Any]
-    stage: Stage | None
+    stage: str | None
     stage_at: datetime | None
     score: int | None
     lead_at: datetime
@@ -196,7 +195,7 @@ def contacts_of(tx: Tx, rows: Sequence[Mapping[Any, Any]]) -> list[Contact]:
     """Rows as records, with all the addresses that name each, and who is merged into it."""
     names = names_by(tx, [row["contact_id"] for row in rows])
     merged = merged_among(tx, {own_id for own in names.values() for own_id in own.values()})
-    same = [name for name in Contact.__dataclass_fields__ if name not in ("emails", "merged", "stage")]
+    same = [name for name in Contact.__dataclass_fields__ if name not in ("emails", "merged")]
     found: list[Contact] = []
     for row in rows:
         own = names.get(row["contact_id"], {})
@@ -204,7 +203,6 @@ def contacts_of(tx: Tx, rows: Sequence[Mapping[Any, Any]]) -> list[Contact]:
             Contact(
                 emails=tuple(value for kind, value in own if kind is IdentifierKind.EMAIL),
                 merged=tuple(one for one in merged if one.contact_id in own.values()),
-                stage=None if row["stage"] is None else Stage(row["stage"]),
                 **{name: row[name] for name in same},
             )
         )

@@ -5,9 +5,20 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from tracker.clock import from_ms
 from tracker.db.schema import stage_changes
 from tracker.db.store import Tx
-from tracker.vocabulary import Stage, StageCause
+from tracker.lifecycle.times import StageTime, stage_times
+from tracker.vocabulary import StageCause
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A fact that decided a change: when it was, what kind it is of, and what it says. text: a stranger's, perhaps."""
+
+    at: datetime
+    kind: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,15 +26,19 @@ class StageStep:
     """A contact came from one stage (None: nobody had told of any) into another.
 
     position  0 for the first
-    by        who decided it, for people to read: 'crm', 'user alice@acme.example', a deal's reference
+    by        who decided it, for people to read: 'crm', 'user alice@acme.example', a deal's reference, a rule's name
+    version   of the definition that decided it
+    evidence  the facts that decided it, by time
     """
 
     position: int
     at: datetime
-    before: Stage | None
-    stage: Stage
+    before: str | None
+    stage: str
     cause: StageCause
     by: str
+    version: int | None = None
+    evidence: tuple[Proof, ...] = ()
 
 
 def stages_of(tx: Tx, contact_id: str) -> tuple[StageStep, ...]:
@@ -35,10 +50,17 @@ def stages_of(tx: Tx, contact_id: str) -> tuple[StageStep, ...]:
         StageStep(
             position=row["position"],
             at=row["occurred_at"],
-            before=None if row["stage_before"] is None else Stage(row["stage_before"]),
-            stage=Stage(row["stage"]),
+            before=row["stage_before"],
+            stage=row["stage"],
             cause=StageCause(row["cause"]),
             by=row["decided_by"],
+            version=row["version"],
+            evidence=tuple(Proof(from_ms(ms), kind, text) for ms, kind, text in row["evidence"]),
         )
         for row in rows
     )
+
+
+def times_of(tx: Tx, contact_id: str, now: datetime) -> list[StageTime]:
+    """How long a contact was in each stage, until now; of one that is merged nothing."""
+    return stage_times([(step.at, step.stage) for step in stages_of(tx, contact_id)], now)
