@@ -79,6 +79,10 @@ def of_store(seen: StoreFigures) -> Iterator[Metric]:
     if seen.horizon_at is not None:
         told = "From when on page views are kept"
         yield gauge("minamoto_journal_horizon_timestamp_seconds", told, seen.horizon_at.timestamp())
+    outbox = GaugeMetricFamily("minamoto_outbox_items", "Items of the outbox, by state", labels=["state"])
+    for state, n in seen.outbox.items():
+        outbox.add_metric([state.value], n)
+    yield outbox
     yield gauge("minamoto_store_bytes", "Size of the database", seen.n_bytes)
     if seen.free_bytes is not None:
         yield gauge("minamoto_disk_free_bytes", "Free space where the SQLite file is", seen.free_bytes)

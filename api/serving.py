@@ -15,6 +15,7 @@ from granian.log import LogLevels
 from sqlalchemy.engine import make_url
 
 from api import create_app
+from api.acting import SEND_ACTIONS
 from api.mail.sending import SEND_REPORTS
 from api.website.front import Front
 from tracker.collect.cookie import registrable_domain
@@ -70,5 +71,5 @@ def serve(own: Settings, host: str, port: int, *, workers: int, with_work: bool)
         log_level=LogLevels.error,
         respawn_failed_workers=True,
     )
-    with WorkBeside(own, (SEND_REPORTS,)) if with_work else nullcontext():
+    with WorkBeside(own, (SEND_REPORTS, SEND_ACTIONS)) if with_work else nullcontext():
         server.serve(target_loader=load_web, wrap_loader=False)

@@ -55,6 +55,7 @@ def serve(host: str, port: int, workers: int, with_work: bool) -> None:
 @example("minamoto work", "minamoto work --once")
 def work(once: bool) -> None:
     """Do the background work alone, beside `minamoto serve --no-work`."""
+    from api.acting import SEND_ACTIONS, send_actions
     from api.mail.sending import SEND_REPORTS, send_reports
     from tracker.jobs import drain, prune_all, work_until_told
 
@@ -63,8 +64,9 @@ def work(once: bool) -> None:
         click.echo(f"hits folded: {drain(engine, settings())}")
         prune_all(engine, settings())
         send_reports(engine, settings())
+        send_actions(engine, settings())
         return
-    work_until_told(settings(), more=(SEND_REPORTS,))
+    work_until_told(settings(), more=(SEND_REPORTS, SEND_ACTIONS))
 
 
 @main.command()

@@ -94,6 +94,10 @@ class Settings(BaseSettings):
         pattern=r"^(https?://[^\s?#]+)?$",
         description="where people open this installation, for the links in mails: https://minamoto.example.com",
     )
+    webhook_private: bool = Field(
+        False,
+        description="webhooks may also go to this machine and to private networks (by http only to this machine)",
+    )
     secure_cookies: bool = Field(False, description="log-in cookie only over https; set it whenever https is in front")
     demo: bool = Field(False, description="serve the demo company's site under /demo/ (set by `minamoto demo`)")
 

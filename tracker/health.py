@@ -24,7 +24,9 @@ from tracker.db.sizes import journal_of, store_bytes
 from tracker.db.store import Tx, begin, reading
 from tracker.db.upgrade import head, revision_in
 from tracker.db.writes import upsert
+from tracker.outbox import counts_by_state
 from tracker.visits.park import parked
+from tracker.vocabulary import OutboxState
 
 ANSWER_WITHIN_S = 2.0
 FRESH_S = 1.0
@@ -122,6 +124,7 @@ class StoreFigures:
     horizon_at   the earliest day from which on a site's page views are kept; None where all are
     n_bytes      of the whole database
     free_bytes   on the disk of the SQLite file; None for PostgreSQL
+    outbox       how many items of the outbox are in each state
     """
 
     refused: Mapping[str, int]
@@ -134,6 +137,7 @@ class StoreFigures:
     lag_s: float
     n_bytes: int
     free_bytes: int | None
+    outbox: Mapping[OutboxState, int]
 
 
 def figures_of(engine: Engine, now: datetime) -> StoreFigures:
@@ -157,6 +161,7 @@ def figures_of(engine: Engine, now: datetime) -> StoreFigures:
             lag_s=waits.lag_s(now),
             n_bytes=store_bytes(tx),
             free_bytes=free_bytes(engine),
+            outbox=counts_by_state(tx),
         )
 
 

@@ -211,13 +211,15 @@ def items_of(
     site_id: int,
     limit: int,
     *,
-    action_ids: Collection[str],
+    action_id: str | None = None,
     before: int | None = None,
     state: OutboxState | None = None,
     kind: ActionKind | None = None,
 ) -> list[Item]:
-    """Items of these actions of a site, the newest first; those put in before item `before`, of one state or kind."""
-    query = select(outbox).where(outbox.c.site_id == site_id, outbox.c.action_id.in_(list(action_ids)))
+    """A site's items, the newest first; those put in before item `before`, of one action, state or kind."""
+    query = select(outbox).where(outbox.c.site_id == site_id)
+    if action_id is not None:
+        query = query.where(outbox.c.action_id == action_id)
     if before is not None:
         query = query.where(outbox.c.outbox_id < before)
     if state is not None:

@@ -68,7 +68,7 @@ lifecycles = Table(
     metadata,
     Column("site_id", ForeignKey("sites.site_id"), primary_key=True, autoincrement=False),
     Column("needs_sign_off", Boolean, nullable=False, server_default=true()),
-    Column("people_follow_company", Boolean, nullable=False, server_default=true()),
+    Column("people_follow_company", Boolean, nullable=False, server_default=false()),
     # How far everybody is being derived anew: the last contact that was; empty: nothing is under way.
     Column("restaged_id", Text),
 )
@@ -221,6 +221,7 @@ outbox = Table(
     one_of("kind", ActionKind),
     one_of("state", OutboxState),
     Index(None, "state", "not_before"),  # what is due; and how much is in each state, read from it alone
+    Index(None, "site_id", "outbox_id"),  # the newest first
     Index(None, "action_id", "outbox_id"),
 )
 

@@ -135,7 +135,7 @@ def create_lifecycles() -> None:
         "lifecycles",
         sa.Column("site_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("needs_sign_off", sa.Boolean(), server_default=sa.true(), nullable=False),
-        sa.Column("people_follow_company", sa.Boolean(), server_default=sa.true(), nullable=False),
+        sa.Column("people_follow_company", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("restaged_id", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_lifecycles_site_id_sites")),
         sa.PrimaryKeyConstraint("site_id", name=op.f("pk_lifecycles")),
@@ -245,6 +245,7 @@ def create_outbox() -> None:
         sa.UniqueConstraint("site_id", "key", name=op.f("uq_outbox_site_id_key")),
     )
     op.create_index(op.f("ix_outbox_action_id_outbox_id"), "outbox", ["action_id", "outbox_id"], unique=False)
+    op.create_index(op.f("ix_outbox_site_id_outbox_id"), "outbox", ["site_id", "outbox_id"], unique=False)
     op.create_index(op.f("ix_outbox_state_not_before"), "outbox", ["state", "not_before"], unique=False)
 
 
