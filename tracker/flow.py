@@ -3,7 +3,7 @@
 Every function takes the transaction it runs in and may run again with the same input: nothing happens twice.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -35,7 +35,6 @@ from tracker.identity.stitch import (
     crm_says,
     find_contact,
     is_news,
-    names_by,
     names_of,
     own_name,
     owner_of,
@@ -51,6 +50,14 @@ from tracker.lifecycle.company import CompanyStageSaid
 from tracker.lifecycle.record import StageSaid
 from tracker.lifecycle.settled import stages_of
 from tracker.lifecycle.stages import one_of_the_sites
+from tracker.staging import (
+    companies_changed,
+    has_rules,
+    own_ids_of,
+    people_did,
+    people_of_browsers,
+    stages_changed,
+)
 from tracker.visits.fold import Folded, SiteRules, fold, is_on_the_web, warm
 from tracker.visits.offline import OFFLINE_KINDS, touch, touch_anew
 from tracker.visits.park import fold_or_park
@@ -126,7 +133,15 @@ def follow(tx: Tx, seqs: Sequence[int], ahead: Ahead, *, credit: bool) -> None:
         settled = calls_told(tx, site, own)
         if credit:
             tell(tx, site_id, [day_mark(day) for owner, day in folded.days if owner == site_id])
-            attribute(tx, site_id, site.timezone, touched | settled.people, call_ids=settled.strangers)
+            people = touched | settled.people
+            if has_rules(tx, site_id):
+                people |= people_did(tx, site, people | people_of_browsers(tx, browsers_of(own)))
+            attribute(tx, site_id, site.timezone, people, call_ids=settled.strangers)
+
+
+def browsers_of(folded: Folded) -> set[int]:
+    """The visitors of these hits."""
+    return {hit.visitor_no for hit in folded.hits if hit.visitor_no}
 
 
 def people_named(tx: Tx, site: Site, folded: Folded) -> set[str]:
@@ -294,18 +309,6 @@ def stage_heard(tx: Tx, site: Site, said: StageSaid, contact_id: str) -> bool:
     return is_kept
 
 
-def stages_changed(tx: Tx, site: Site, contact_ids: Iterable[str]) -> None:
-    """Words, wins or who is who may be others than they were: derive these contacts' stages."""
-    people = set(contact_ids)
-    lifecycle.record(tx, site.site_id, site.timezone, own_ids_of(tx, people))
-
-
-def own_ids_of(tx: Tx, contact_ids: Collection[str]) -> dict[str, set[str]]:
-    """Per contact its own id and those of the contacts merged into it; none of one that is itself merged."""
-    names = names_by(tx, contact_ids)
-    return {contact_id: set(names.get(contact_id, {}).values()) for contact_id in contact_ids}
-
-
 def adds_to_known(tx: Tx, known: Owner, fields: Mapping[str, Any], at: datetime) -> bool:
     """Whether a CRM's words add to what it said of a contact until then, by its own names or of all it is."""
     said = [crm_said(tx, known.own_id, at), crm_says(tx, [known.contact_id], until=at).get(known.contact_id, {})]
@@ -445,7 +448,7 @@ def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:
     settled = settle(tx, moved.visitor_nos)
     for reference in references:
         deal_changed(tx, site, reference, credit=False)
-    stages_changed(tx, site, moved.people)
+    stages_changed(tx, site, moved.people, announce=credit)
     merge.leave(tx, moved.people)
     people = moved.people | touched | settled.people
     refresh(tx, people, site.timezone)
@@ -494,6 +497,8 @@ def company_said(
     )
     if is_told:
         companies.record(tx, site.site_id, [domain])
+        people = people_did(tx, site, company.people_of(tx, site.site_id, [domain]))
+        attribute(tx, site.site_id, site.timezone, people)
     moved = stage is not None and company.hear_company(
         tx, CompanyStageSaid(site.site_id, domain, stage, cause, by, changed_at, received_at)
     )
@@ -502,19 +507,6 @@ def company_said(
     return is_told or moved
 
 
-def companies_changed(tx: Tx, site: Site, domains: Iterable[str]) -> set[str]:
-    """Words or wins of companies may be others than they were: derive their stages, and those of their people.
-
-    Returns the people whose stages may be others now: they are to be credited anew.
-    """
-    changed = company.record_companies(tx, site.site_id, site.timezone, domains)
-    people = set(company.people_of(tx, site.site_id, changed)) if changed else set()
-    if people:
-        stages_changed(tx, site, people)
-    return people
-
-
 def companies_again(tx: Tx, site: Site) -> None:
-    """Derive all companies of a site, when all is derived anew; their people come later."""
+    """Derive what is known of all companies of a site, when all is derived anew; their stages come at the end."""
     companies.record(tx, site.site_id, companies.all_told(tx, site.site_id))
-    company.record_companies(tx, site.site_id, site.timezone, company.all_companies(tx, site.site_id))

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Column, Table, and_, delete, func, insert, select
 
-from tracker import flow
+from tracker import clock, flow
 from tracker.access.sites import Site, all_sites
 from tracker.attribution.attribute import attribute
 from tracker.attribution.recredited import tell_all
@@ -47,6 +47,7 @@ from tracker.db.schema import (
 from tracker.db.store import Tx, roomy
 from tracker.db.writes import chunks, lock, lock_sites, raw
 from tracker.identity.stitch import refresh
+from tracker.staging import restage_companies, stages_changed
 from tracker.visits.fold import Folded
 from tracker.visits.waiting import COLUMNS, hit_of
 from tracker.vocabulary import CrmChangeKind
@@ -121,11 +122,13 @@ def _rebuild(tx: Tx, batch: int, progress: Progress) -> int:
     while folded := flow.hits_arrived(tx, batch, credit=False):
         done += folded
         progress(done)
+    now = clock.now()
     for site in sites:
         flow.companies_again(tx, site)
+        restage_companies(tx, site, now, announce=False)
         people = tx.execute(select(contacts.c.contact_id).where(contacts.c.site_id == site.site_id)).scalars().all()
         for some in chunks(people):
-            flow.stages_changed(tx, site, some)
+            stages_changed(tx, site, some, now, announce=False)
             attribute(tx, site.site_id, site.timezone, some, anew=True)
         alone = tx.execute(select(deals.c.deal_id).where(deals.c.site_id == site.site_id)).scalars().all()
         for some in chunks(alone):

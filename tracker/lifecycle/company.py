@@ -11,14 +11,18 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
-from tracker.clock import local_day
+from tracker.clock import local_day, to_ms
 from tracker.db.schema import companies, company_changes, contacts, crm_changes, deal_contacts, deals
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, insert_once, lock
 from tracker.lifecycle.changes import Change, Win, Word, changes_of, news_of
+from tracker.lifecycle.conditions import Facts, kinds_of
+from tracker.lifecycle.facts import Records, facts_of_companies
+from tracker.lifecycle.rules import Asked, Version
 from tracker.lifecycle.settled import lifecycle_of, stages_of
 from tracker.lifecycle.stages import Stages
-from tracker.vocabulary import CrmChangeKind, DealStatus, StageCause
+from tracker.lifecycle.versions import versions_in_force
+from tracker.vocabulary import CrmChangeKind, DealStatus, Scope, StageCause
 
 Row = Mapping[str, Any]
 
@@ -67,23 +71,71 @@ def is_news(tx: Tx, said: CompanyStageSaid, known: Sequence[Word], word: Word) -
     return changes_of([*known, word], wins) != changes_of(known, wins)
 
 
-def record_companies(tx: Tx, site_id: int, timezone: str, domains: Iterable[str]) -> set[str]:
-    """Derive the stages of these companies; return those whose changes are others than they were."""
-    return {one for some in chunks(sorted(set(domains))) for one in record_some(tx, site_id, timezone, some)}
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a derivation came to: the companies whose changes are others, and the rows that were not there before."""
+
+    changed: set[str]
+    moves: list[dict[str, Any]]
 
 
-def record_some(tx: Tx, site_id: int, timezone: str, domains: Sequence[str]) -> set[str]:
+def record_companies(
+    tx: Tx,
+    site_id: int,
+    timezone: str,
+    domains: Iterable[str],
+    now: datetime,
+    people: Mapping[str, Records] | None = None,
+) -> Recorded:
+    """Derive the stages of these companies as of now.
+
+    people  per company its contacts, where rules are about companies
+    """
+    scene = Scene(site_id, timezone, versions_in_force(tx, site_id), stages_of(tx, site_id), now)
+    found = Recorded(set(), [])
+    for some in chunks(sorted(set(domains))):
+        one = record_some(tx, scene, some, {domain: (people or {}).get(domain, {}) for domain in some})
+        found.changed.update(one.changed)
+        found.moves.extend(one.moves)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What holds for all companies of a site at a time."""
+
+    site_id: int
+    timezone: str
+    versions: Sequence[Version]
+    stages: Stages
+    now: datetime
+
+
+def asked_of(tx: Tx, scene: Scene, people: Mapping[str, Records]) -> dict[str, Asked]:
+    """The rules on companies, asked of each that has people."""
+    rules = [rule for one in scene.versions for rule in one.definition.rules if rule.scope is Scope.COMPANY]
+    if not rules:
+        return {}
+    kinds = {kind for rule in rules for kind in kinds_of(rule.when)}
+    told = facts_of_companies(tx, scene.site_id, people, kinds)
+    return {
+        domain: Asked(scene.versions, Scope.COMPANY, one.known_at, Facts(one.facts)) for domain, one in told.items()
+    }
+
+
+def record_some(tx: Tx, scene: Scene, domains: Sequence[str], people: Mapping[str, Records]) -> Recorded:
     """The same, of so many as one statement may name."""
+    site_id, upto = scene.site_id, to_ms(scene.now)
     here = (companies.c.site_id == site_id, companies.c.domain.in_(domains))
     lock(tx, select(companies.c.domain).where(*here).order_by(companies.c.domain))
     words, wins = words_of_companies(tx, site_id, domains), wins_of_companies(tx, site_id, domains)
-    found = {
-        domain: [
-            row_of(site_id, domain, position, change, timezone)
-            for position, change in enumerate(changes_of(words.get(domain, ()), wins.get(domain, ())))
-        ]
-        for domain in domains
-    }
+    asked = asked_of(tx, scene, people)
+    found = {}
+    for domain in domains:
+        own, rules = words.get(domain, []), asked.get(domain)
+        spoken = [one for one in rules.firings(again=bool(own)) if one.at <= upto] if rules else []
+        changes = changes_of(own, wins.get(domain, ()), spoken, scene.stages)
+        found[domain] = [row_of(scene, domain, position, change, rules) for position, change in enumerate(changes)]
     known: dict[str, list[dict[str, Any]]] = {}
     rows = company_changes.c
     query = select(company_changes).where(rows.site_id == site_id, rows.domain.in_(domains))
@@ -91,7 +143,17 @@ def record_some(tx: Tx, site_id: int, timezone: str, domains: Sequence[str]) -> 
         known.setdefault(row["domain"], []).append(dict(row))
     others = {domain: own for domain, own in found.items() if own != known.get(domain, [])}
     write(tx, site_id, others)
-    return set(others)
+    return Recorded(set(others), moves_in(others, known))
+
+
+def moves_in(found: Mapping[str, Sequence[dict[str, Any]]], known: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+    """The changes that were not known: of another stage or another instant."""
+    return [
+        row
+        for one, rows in found.items()
+        for row in rows
+        if (row["stage"], row["occurred_at"]) not in {(old["stage"], old["occurred_at"]) for old in known.get(one, ())}
+    ]
 
 
 def write(tx: Tx, site_id: int, found: Mapping[str, Sequence[Row]]) -> None:
@@ -122,20 +184,20 @@ def write(tx: Tx, site_id: int, found: Mapping[str, Sequence[Row]]) -> None:
     tx.execute(delete(companies).where(*here, companies.c.stage.is_(None), companies.c.points.is_(None), ~told))
 
 
-def row_of(site_id: int, domain: str, position: int, change: Change, timezone: str) -> dict[str, Any]:
+def row_of(scene: Scene, domain: str, position: int, change: Change, asked: Asked | None) -> dict[str, Any]:
     """The row of one change."""
     return {
-        "site_id": site_id,
+        "site_id": scene.site_id,
         "domain": domain,
         "position": position,
         "stage_before": None if change.before is None else str(change.before),
         "stage": str(change.stage),
         "occurred_at": change.at,
-        "day": local_day(change.at, timezone),
+        "day": local_day(change.at, scene.timezone),
         "cause": change.cause.value,
         "decided_by": change.by,
-        "version": None,
-        "evidence": [],
+        "version": change.version,
+        "evidence": asked.proof(change.firing) if asked and change.firing else [],
     }
 
 

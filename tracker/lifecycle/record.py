@@ -1,7 +1,7 @@
 """Record how far people are: keep what is said of their stage, and derive their changes from all of it.
 
-The rows follow from the journal and the deals, so running it again, or in another order, gives the same. Who is who is
-told by the caller (identity knows), and credit follows in flow.py.
+The rows follow from the journals, the deals and the definitions, so running it again, or in another order, gives the
+same. Who is who is told by the caller (identity knows), and credit follows in flow.py.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -11,15 +11,21 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from tracker.clock import local_day
-from tracker.db.schema import contacts, crm_changes, deal_contacts, deals, stage_changes
+from tracker.clock import from_ms, local_day, to_ms
+from tracker.db.schema import contacts, crm_changes, deal_contacts, deals, due, stage_changes
 from tracker.db.store import Tx
-from tracker.db.writes import chunks, lock
+from tracker.db.writes import chunks, lock, upsert
 from tracker.lifecycle.changes import Change, Win, Word, changes_of, news_of
-from tracker.vocabulary import CrmChangeKind, DealStatus, StageCause
+from tracker.lifecycle.company import company_words
+from tracker.lifecycle.conditions import Facts
+from tracker.lifecycle.facts import Records, Told, facts_of
+from tracker.lifecycle.rules import Asked, Version
+from tracker.lifecycle.settled import stages_of
+from tracker.lifecycle.stages import Stages
+from tracker.lifecycle.versions import versions_in_force
+from tracker.vocabulary import CrmChangeKind, DealStatus, FactKind, Scope, StageCause
 
-# Contacts by their ids, each with its own id and those of the contacts that are merged into it.
-Records = Mapping[str, Collection[str]]
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,8 @@ def hear(tx: Tx, said: StageSaid, contact_id: str, own_ids: Collection[str]) -> 
     contact_id  the one that stays; own_ids: of it and of those merged into it
     """
     known = words_of(tx, said.site_id, {contact_id: own_ids}).get(contact_id, [])
-    if not is_news(said, known, wins_of(tx, [contact_id]).get(contact_id, [])):
+    stands = tx.execute(select(contacts.c.stage).where(contacts.c.contact_id == contact_id)).scalar()
+    if not is_news(said, known, wins_of(tx, [contact_id]).get(contact_id, []), stands):
         return False
     row = {
         "site_id": said.site_id,
@@ -58,8 +65,8 @@ def hear(tx: Tx, said: StageSaid, contact_id: str, own_ids: Collection[str]) -> 
     return True
 
 
-def is_news(said: StageSaid, known: Sequence[Word], wins: Sequence[Win]) -> bool:
-    """Whether a word must be kept.
+def is_news(said: StageSaid, known: Sequence[Word], wins: Sequence[Win], stands: str | None) -> bool:
+    """Whether a word must be kept; stands: the stage in which the person is, also by a rule.
 
     Said of the present it must change something. Said of the past it may do so only when a word from in between comes
     later, so it is kept unless it is known.
@@ -71,40 +78,146 @@ def is_news(said: StageSaid, known: Sequence[Word], wins: Sequence[Win]) -> bool
         return True
     if word.cause is StageCause.CRM:
         return word in news_of([*known, word])
-    return changes_of([*known, word], wins) != changes_of(known, wins)
+    return stands != said.stage or changes_of([*known, word], wins) != changes_of(known, wins)
 
 
-def record(tx: Tx, site_id: int, timezone: str, records: Records) -> set[str]:
-    """Derive the stages of these contacts; return those whose changes are others than they were.
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What a derivation came to.
+
+    changed  whose changes are others than they were
+    moves    the rows that were not there before
+    """
+
+    changed: set[str]
+    moves: list[Row]
+
+
+def record(tx: Tx, site_id: int, timezone: str, records: Records, now: datetime) -> Recorded:
+    """Derive the stages and points of these contacts as of now.
 
     records  a contact without an own id is merged into another: its rows go
     """
-    return {one for some in chunks(sorted(records)) for one in record_some(tx, site_id, timezone, some, records)}
+    versions, stages = versions_in_force(tx, site_id), stages_of(tx, site_id)
+    scene = Scene(site_id, timezone, versions, stages, now)
+    found = Recorded(set(), [])
+    for some in chunks(sorted(records)):
+        changed, moves = record_some(tx, scene, some, records)
+        found.changed.update(changed)
+        found.moves.extend(moves)
+    return found
 
 
-def record_some(tx: Tx, site_id: int, timezone: str, contact_ids: Sequence[str], records: Records) -> set[str]:
+def moves_in(found: Mapping[str, Sequence[Row]], known: Mapping[str, Sequence[Row]]) -> list[Row]:
+    """The changes that were not known: of another stage or another instant."""
+    return [
+        row
+        for one, rows in found.items()
+        for row in rows
+        if (row["stage"], row["occurred_at"]) not in {(old["stage"], old["occurred_at"]) for old in known.get(one, ())}
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What holds for all people of a site at a time."""
+
+    site_id: int
+    timezone: str
+    versions: Sequence[Version]
+    stages: Stages
+    now: datetime
+
+
+def record_some(tx: Tx, scene: Scene, contact_ids: Sequence[str], records: Records) -> tuple[set[str], list[Row]]:
     """The same, of so many as one statement may name."""
     own = {one: records[one] for one in contact_ids}
     # Nobody else derives them from less than is known when this is written.
     held = select(contacts.c.contact_id).where(contacts.c.contact_id.in_(contact_ids)).order_by(contacts.c.contact_id)
     lock(tx, held)
-    words, wins = words_of(tx, site_id, own), wins_of(tx, contact_ids)
-    found = {
-        one: [
-            row_of(site_id, one, position, change, timezone)
-            for position, change in enumerate(changes_of(words.get(one, ()), wins.get(one, ())))
-        ]
-        if own[one]
-        else []
-        for one in contact_ids
-    }
-    known: dict[str, list[dict[str, Any]]] = {}
+    ways = ways_of(tx, scene, own)
+    found = {one: ways[one].rows if one in ways else [] for one in contact_ids}
+    known: dict[str, list[Row]] = {}
     query = select(stage_changes).where(stage_changes.c.contact_id.in_(contact_ids))
     for row in tx.execute(query.order_by(stage_changes.c.contact_id, stage_changes.c.position)).mappings():
         known.setdefault(row["contact_id"], []).append(dict(row))
     others = [one for one in contact_ids if found[one] != known.get(one, [])]
     write(tx, {one: found[one] for one in others})
-    return set(others)
+    if scene.versions:
+        write_points(tx, scene, contact_ids, ways)
+    return set(others), moves_in({one: found[one] for one in others}, known)
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How somebody went through the stages, as rows; their points now; when something changes by itself (ms)."""
+
+    rows: list[Row]
+    points: int | None = None
+    due_at: int | None = None
+
+
+def ways_of(tx: Tx, scene: Scene, records: Records) -> dict[str, Way]:
+    """The way of each of these contacts as it follows from all that is known; of one that is merged none."""
+    own = {one: own_ids for one, own_ids in records.items() if own_ids}
+    words, wins = words_of(tx, scene.site_id, own), wins_of(tx, own)
+    for contact_id, more in company_words(tx, scene.site_id, own).items():
+        words.setdefault(contact_id, []).extend(more)
+    if not scene.versions:
+        return {
+            one: Way(rows_of(scene, one, changes_of(words.get(one, ()), wins.get(one, ()), (), scene.stages)))
+            for one in own
+        }
+    told = facts_of(tx, scene.site_id, own, kinds_asked(scene.versions))
+    return {
+        one: way_of(scene, one, told[one], words.get(one, ()), wins.get(one, ())) if one in told else Way([])
+        for one in own
+    }
+
+
+def kinds_asked(versions: Iterable[Version]) -> set[FactKind]:
+    """Which facts any of these versions asks for."""
+    return {kind for one in versions for kind in one.definition.kinds}
+
+
+def way_of(scene: Scene, contact_id: str, told: Told, words: Sequence[Word], wins: Sequence[Win]) -> Way:
+    """One contact's way, of all that is known of it."""
+    asked = Asked(scene.versions, Scope.CONTACT, told.known_at, Facts(told.facts))
+    now = to_ms(scene.now)
+    firings = asked.firings(again=bool(words))
+    spoken = [one for one in firings if one.at <= now]
+    changes = changes_of(words, wins, spoken, scene.stages)
+    rows = rows_of(scene, contact_id, changes, asked)
+    stands = scene.stages.rank(changes[-1].stage if changes else None)
+    points, fades_at = asked.points_at(now)
+    later = [one.at for one in firings if one.at > now and scene.stages.rank(one.rule.stage) > stands]
+    return Way(rows, points, min([*later, *([fades_at] if fades_at else [])], default=None))
+
+
+def rows_of(scene: Scene, contact_id: str, changes: Sequence[Change], asked: Asked | None = None) -> list[Row]:
+    """The rows of somebody's changes."""
+    return [row_of(scene, contact_id, position, change, asked) for position, change in enumerate(changes)]
+
+
+def write_points(tx: Tx, scene: Scene, contact_ids: Sequence[str], ways: Mapping[str, Way]) -> None:
+    """Keep the points of these contacts, and when one of them is to be looked at again."""
+    rows = tx.execute(
+        select(contacts.c.contact_id, contacts.c.points).where(contacts.c.contact_id.in_(contact_ids))
+    ).all()
+    others = [
+        {"whose": one, "now_has": ways[one].points} for one, known in rows if one in ways and ways[one].points != known
+    ]
+    if others:
+        change = update(contacts).where(contacts.c.contact_id == bindparam("whose"))
+        tx.execute(change.values(points=bindparam("now_has")), others)
+    waits = {one: ways[one].due_at for one in contact_ids if one in ways and ways[one].due_at is not None}
+    gone = [one for one in contact_ids if one not in waits]
+    tx.execute(delete(due).where(due.c.contact_id.in_(gone)))
+    upsert(
+        tx,
+        due,
+        [{"contact_id": one, "site_id": scene.site_id, "due_at": from_ms(at)} for one, at in waits.items() if at],
+    )
 
 
 def write(tx: Tx, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
@@ -123,20 +236,21 @@ def write(tx: Tx, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
     )
 
 
-def row_of(site_id: int, contact_id: str, position: int, change: Change, timezone: str) -> dict[str, Any]:
+def row_of(scene: Scene, contact_id: str, position: int, change: Change, asked: Asked | None) -> Row:
     """The row of one change."""
+    proof = asked.proof(change.firing) if asked and change.firing else [list(one) for one in change.evidence]
     return {
         "contact_id": contact_id,
         "position": position,
-        "site_id": site_id,
+        "site_id": scene.site_id,
         "stage_before": None if change.before is None else str(change.before),
         "stage": str(change.stage),
         "occurred_at": change.at,
-        "day": local_day(change.at, timezone),
+        "day": local_day(change.at, scene.timezone),
         "cause": change.cause.value,
         "decided_by": change.by,
-        "version": None,
-        "evidence": [],
+        "version": change.version,
+        "evidence": proof,
     }
 
 
@@ -151,7 +265,9 @@ def words_of(tx: Tx, site_id: int, records: Records) -> dict[str, list[Word]]:
             crm_changes.c.key.in_(some),
         )
         for own_id, told, at in tx.execute(query):
-            word = Word(at, told["stage"], StageCause(told["cause"]), told["by"], own_id)
+            proof = tuple(tuple(one) for one in told.get("evidence", ()))
+            version = told.get("version")
+            word = Word(at, told["stage"], StageCause(told["cause"]), told["by"], own_id, None, version, proof)
             found.setdefault(whose[own_id], []).append(word)
     return found
 

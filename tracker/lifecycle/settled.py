@@ -20,7 +20,7 @@ class Lifecycle:
     """
 
     needs_sign_off: bool = True
-    people_follow_company: bool = True
+    people_follow_company: bool = False
     restaged_id: str | None = None
 
 
@@ -71,3 +71,13 @@ def save_lifecycle(tx: Tx, site_id: int, one: Lifecycle) -> None:
 def restage(tx: Tx, site_id: int) -> None:
     """Have everybody derived anew, from the first contact on: the order of the stages decides what is forward."""
     save_lifecycle(tx, site_id, replace(lifecycle_of(tx, site_id), restaged_id=""))
+
+
+def restaged_upto(tx: Tx, site_id: int) -> str | None:
+    """How far everybody is derived anew: the last contact's id, '' before the first; None: nothing is under way."""
+    return lifecycle_of(tx, site_id).restaged_id
+
+
+def end_restage(tx: Tx, site_id: int, upto: str | None) -> None:
+    """Note how far it went; None: it is done."""
+    save_lifecycle(tx, site_id, replace(lifecycle_of(tx, site_id), restaged_id=upto))
