@@ -1,34 +1,15 @@
 """Users and their roles by command: what they may do where, what a site keeps, what the audit log says of it."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import Engine, select
 
-from tests.world import START
-from tracker.access.sites import add_site
+from tests.units.conftest import Command
 from tracker.access.users import check_password
-from tracker.cli import main
-from tracker.config import settings
 from tracker.db.schema import audit
-from tracker.db.store import begin, reading
+from tracker.db.store import reading
 
-pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+pytestmark = [pytest.mark.parametrize("store_url", ["sqlite"], indirect=True), pytest.mark.usefixtures("two_sites")]
 LONG = "correct horse battery\n"
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, store_url: str, store: Engine) -> Iterator[Callable[..., Result]]:
-    """Gives a command line of `minamoto`, words apart, on a store with two sites."""
-    monkeypatch.setenv("MINAMOTO_DATABASE_URL", store_url)
-    monkeypatch.setenv("MINAMOTO_SECRET_KEY", "s" * 40)
-    settings.cache_clear()
-    with begin(store) as tx:
-        add_site(tx, "Acme", ["acme.example"], now=START, key="acmekey")
-        add_site(tx, "Other", ["other.example"], now=START, key="otherkey")
-    yield lambda *words, given="": CliRunner().invoke(main, list(words), input=given)
-    settings.cache_clear()
 
 
 def logged(store: Engine) -> list[tuple[str, str, int | None, dict[str, object]]]:
@@ -38,7 +19,7 @@ def logged(store: Engine) -> list[tuple[str, str, int | None, dict[str, object]]
     return [(row.action, row.subject, row.site_id, row.details) for row in rows]
 
 
-def test_a_user_has_a_role_on_one_site_and_the_list_says_so(command: Callable[..., Result], store: Engine) -> None:
+def test_a_user_has_a_role_on_one_site_and_the_list_says_so(command: Command, store: Engine) -> None:
     assert command("user", "add", "boss@acme.example", "--password-stdin", given=LONG).exit_code == 0
     told = ("--role", "analyst", "--site", "acmekey", "--password-stdin")
     assert command("user", "add", "Hana@acme.example", *told, given=LONG).exit_code == 0
@@ -57,7 +38,7 @@ def test_a_user_has_a_role_on_one_site_and_the_list_says_so(command: Callable[..
     ]
 
 
-def test_a_role_on_all_sites_is_taken_away_unless_a_site_would_have_no_owner(command: Callable[..., Result]) -> None:
+def test_a_role_on_all_sites_is_taken_away_unless_a_site_would_have_no_owner(command: Command) -> None:
     command("user", "add", "boss@acme.example", "--password-stdin", given=LONG)
     refused = command("user", "role", "boss@acme.example", "none")
     assert (refused.exit_code, "last owner" in refused.output) == (1, True)
@@ -67,7 +48,7 @@ def test_a_role_on_all_sites_is_taken_away_unless_a_site_would_have_no_owner(com
     assert "there is no user" in command("user", "role", "nobody@acme.example", "viewer").output
 
 
-def test_a_new_password_takes_the_place_of_the_old_one(command: Callable[..., Result], store: Engine) -> None:
+def test_a_new_password_takes_the_place_of_the_old_one(command: Command, store: Engine) -> None:
     command("user", "add", "boss@acme.example", "--password-stdin", given=LONG)
     made = command("user", "password", "boss@acme.example").output.split()[-1]
     with reading(store) as tx:
@@ -78,18 +59,14 @@ def test_a_new_password_takes_the_place_of_the_old_one(command: Callable[..., Re
     assert logged(store)[-1] == ("password", "boss@acme.example", None, {})
 
 
-def test_sites_tokens_numbers_and_policies_are_logged_too(
-    command: Callable[..., Result], store: Engine, tmp_path: object
-) -> None:
+def test_sites_tokens_numbers_and_policies_are_logged_too(command: Command, store: Engine, tmp_path: object) -> None:
     command("site", "set", "acmekey", "--dnt")
     command("site", "set", "acmekey", "--dnt")
     command("token", "add", "crm", "--site", "acmekey")
     command("token", "revoke", "crm")
     command("number", "add", "+81355556666", "--site", "acmekey", "--source", "brochure")
     command("number", "remove", "+81355556666", "--site", "acmekey")
-    told = CliRunner().invoke(
-        main, ["policy", "set", "-", "--site", "acmekey", "--note", "x"], input='{"lead_days": 30}'
-    )
+    told = command("policy", "set", "-", "--site", "acmekey", "--note", "x", given='{"lead_days": 30}')
     assert told.exit_code == 0, told.output
     assert logged(store) == [
         ("tracking", "acmekey", 1, {"before": {"dnt": False}, "after": {"dnt": True}}),

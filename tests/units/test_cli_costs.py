@@ -1,34 +1,16 @@
 """Imports of costs by command: taken in, listed, taken back; the audit log says so."""
 
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from sqlalchemy import Engine, func, select
 
-from tests.world import START
-from tracker.access.sites import add_site
-from tracker.cli import main
-from tracker.config import settings
+from tests.units.conftest import Command
 from tracker.db.schema import audit, costs
-from tracker.db.store import begin, reading
+from tracker.db.store import reading
 
-pytestmark = pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+pytestmark = [pytest.mark.parametrize("store_url", ["sqlite"], indirect=True), pytest.mark.usefixtures("two_sites")]
 HEAD = "date,source,medium,campaign,cost\n"
-
-
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, store_url: str, store: Engine) -> Iterator[Callable[..., Result]]:
-    """Gives a command line of `minamoto`, words apart, on a store with two sites."""
-    monkeypatch.setenv("MINAMOTO_DATABASE_URL", store_url)
-    monkeypatch.setenv("MINAMOTO_SECRET_KEY", "s" * 40)
-    settings.cache_clear()
-    with begin(store) as tx:
-        add_site(tx, "Acme", ["acme.example"], now=START, currency="JPY", key="acmekey")
-        add_site(tx, "Other", ["other.example"], now=START, key="otherkey")
-    yield lambda *words: CliRunner().invoke(main, list(words))
-    settings.cache_clear()
 
 
 def total(store: Engine) -> int:
@@ -36,7 +18,7 @@ def total(store: Engine) -> int:
         return int(tx.execute(select(func.coalesce(func.sum(costs.c.amount_minor), 0))).scalar_one())
 
 
-def taken_in(command: Callable[..., Result], folder: Path, name: str, rows: str) -> str:
+def taken_in(command: Command, folder: Path, name: str, rows: str) -> str:
     """Import a file; gives the import's id."""
     file = folder / name
     file.write_text(HEAD + rows)
@@ -45,9 +27,7 @@ def taken_in(command: Callable[..., Result], folder: Path, name: str, rows: str)
     return told.output.splitlines()[-1].removeprefix("import: ")
 
 
-def test_an_import_is_listed_and_taken_back_to_what_was_before(
-    command: Callable[..., Result], store: Engine, tmp_path: Path
-) -> None:
+def test_an_import_is_listed_and_taken_back_to_what_was_before(command: Command, store: Engine, tmp_path: Path) -> None:
     first = taken_in(command, tmp_path, "april.csv", "2026-04-01,a,b,c,100\n2026-04-02,a,b,c,50\n")
     second = taken_in(command, tmp_path, "again.csv", "2026-04-01,a,b,c,120\n2026-04-03,a,b,c,7\n")
     assert total(store) == 177

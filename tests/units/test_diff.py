@@ -1,19 +1,16 @@
 """Two runs beside each other: what is credited otherwise, and the cause by its name."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import Engine
 
+from tests.units.conftest import Command
 from tests.world import START, World
 from tracker.attribution.policy import SHIPPED, ChannelRule, Policy
-from tracker.cli import main
 from tracker.clock import local_day
-from tracker.config import settings
 from tracker.db.store import reading
 from tracker.errors import Invalid
 from tracker.reports.diff import (
@@ -133,25 +130,14 @@ def test_a_refund_a_late_touch_and_a_policy_are_told_apart(store: Engine) -> Non
     assert "touches_added" in late[REVENUE]
 
 
-@pytest.fixture
-def served(store_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The store of the test is the installation's."""
-    monkeypatch.setenv("MINAMOTO_DATABASE_URL", store_url)
-    settings.cache_clear()
-    yield
-    monkeypatch.undo()
-    settings.cache_clear()
-
-
-@pytest.mark.usefixtures("served")
-def test_the_command_line_keeps_runs_and_tells_what_changed(store: Engine, tmp_path: Path) -> None:
+def test_the_command_line_keeps_runs_and_tells_what_changed(store: Engine, command: Command, tmp_path: Path) -> None:
     world = World(store)
     contact_id = world.walk()
     deal = {"amount": "100", "currency": "EUR", "status": "won", "contacts": [{"id": contact_id}]}
     world.program(world.token).put("/deals/D-1", deal)
 
     def call(*words: str, code: int = 0) -> str:
-        answer = CliRunner().invoke(main, list(words))
+        answer = command(*words)
         assert answer.exit_code == code, answer.output
         return answer.output
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from msgspec import structs
 from sqlalchemy import Engine, insert, update
 
 from tests.databases import drop_database, fresh_database, postgres_url, why_no_postgres
 from tests.facts import flat
+from tests.units.conftest import Command
 from tracker.access.sites import Site, add_site, find_site
 from tracker.attribution.attribute import attribute
 from tracker.attribution.fits import fit_in_force, fits_of, refit
@@ -24,8 +24,6 @@ from tracker.attribution.policies import save_policy
 from tracker.attribution.policy import SHIPPED, ChannelRule, Measured, Policy, terms_of
 from tracker.attribution.terms import SCALE
 from tracker.attribution.touches import ALWAYS_MS, DAY_MS, Touch, Way, paths_of
-from tracker.cli import main
-from tracker.config import settings
 from tracker.db.schema import contacts, deal_contacts, deal_entries, deals, touchpoints
 from tracker.db.store import Tx, begin, connect
 from tracker.errors import Invalid
@@ -414,14 +412,11 @@ def test_a_fit_tells_what_was_learned_the_strongest_channel_first(tx: Tx, site: 
     assert made.lines[3].startswith("hazard: baseline 0.00")
 
 
-def test_the_command_fits_every_site_or_one(store: Engine, store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_fits_every_site_or_one(store: Engine, command: Command) -> None:
     with begin(store) as tx:
         for key in ("acme", "other"):
             settle(tx, [People(2, "email > referral", "won")], key)
-    monkeypatch.setenv("MINAMOTO_DATABASE_URL", store_url)
-    settings.cache_clear()
-    told = [CliRunner().invoke(main, words).output for words in (["fit", "--site", "other"], ["fit"])]
-    settings.cache_clear()
+    told = [command(*words).output for words in (["fit", "--site", "other"], ["fit"])]
     assert told[0].startswith("other: fit 1, 2026-04-01 to ")
     assert "acme: fit 1" in told[1]
     assert "other: fit 2" in told[1]

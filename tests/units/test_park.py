@@ -5,13 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import Engine, event, func, select, update
 from sqlalchemy.exc import OperationalError
 
+from tests.units.conftest import Command
 from tests.walks import START, World
-from tracker.cli import main
-from tracker.config import settings
 from tracker.db.schema import contacts, hits, hits_parked, visit_hits, visitors
 from tracker.db.store import begin, connect, reading
 from tracker.jobs import fold_batch
@@ -126,17 +124,11 @@ def test_a_store_that_is_busy_parks_nothing(store: Engine, impatient: Engine) ->
     assert count(store, visit_hits) == 6
 
 
-def test_the_command_that_rebuilds_says_what_is_parked(
-    monkeypatch: pytest.MonkeyPatch, store: Engine, store_url: str
-) -> None:
+def test_the_command_that_rebuilds_says_what_is_parked(store: Engine, command: Command) -> None:
     world = World(store)
     send(world, 3)
     spoil(world, 1, details=["a list"])
-    monkeypatch.setenv("MINAMOTO_DATABASE_URL", store_url)
-    monkeypatch.setenv("MINAMOTO_SECRET_KEY", "s" * 40)
-    settings.cache_clear()
-    done = CliRunner().invoke(main, ["rebuild"])
-    settings.cache_clear()
+    done = command("rebuild")
     assert (done.exit_code, done.stdout) == (
         0,
         "hits folded: 3\nhits parked, for they cannot be folded: 1 (AttributeError)\n",

@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from rich.console import Console
 from sqlalchemy import Engine, event, func, insert, select
 
+from tests.units.conftest import Command
 from tests.walks import START, World, walk
 from tests.world import World as Served
 from tracker.cli import main
@@ -325,15 +326,11 @@ def test_the_command_names_the_setting_and_shows_no_secret(monkeypatch: pytest.M
     settings.cache_clear()
 
 
-def test_work_once_prunes_what_is_too_old(monkeypatch: pytest.MonkeyPatch, store_url: str, store: Engine) -> None:
+def test_work_once_prunes_what_is_too_old(store: Engine, command: Command) -> None:
     world = World(store)
     visit(world, "v", START - 3_000 * DAY)
     visit(world, "w", START - 2_990 * DAY)
-    monkeypatch.setenv("MINAMOTO_DATABASE_URL", store_url)
-    monkeypatch.setenv("MINAMOTO_SECRET_KEY", "s" * 40)
-    settings.cache_clear()
-    done = CliRunner().invoke(main, ["work", "--once"])
-    settings.cache_clear()
+    done = command("work", "--once")
     assert done.exit_code == 0, done.output
     assert count(store) == 2  # the newest visit's
 

@@ -1,18 +1,14 @@
 """A site's settings for its snippet: what may stand there, and what an unknown word does."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
-from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, update
 
+from tests.units.conftest import Command
 from tests.world import START
 from tracker.access.sites import add_site, find_site, set_tracking
 from tracker.access.tracking import ADAPTERS, SHIPPED, Tracking, changed, read_tracking, written
-from tracker.cli import main
-from tracker.config import settings
 from tracker.db.schema import sites
 from tracker.db.store import begin, reading
 from tracker.errors import Invalid
@@ -91,17 +87,7 @@ def test_a_site_keeps_its_settings(store: Engine) -> None:
         assert find_site(tx, "acmekey").tracking == SHIPPED
 
 
-@pytest.fixture
-def command(monkeypatch: pytest.MonkeyPatch, store_url: str, store: Engine) -> Iterator[Callable[..., Result]]:
-    """Gives a command line of `minamoto`, words apart, on the test's store."""
-    monkeypatch.setenv("MINAMOTO_DATABASE_URL", store_url)
-    monkeypatch.setenv("MINAMOTO_SECRET_KEY", "s" * 40)
-    settings.cache_clear()
-    yield lambda *words: CliRunner().invoke(main, list(words))
-    settings.cache_clear()
-
-
-def test_the_command_sets_what_is_given_and_prints_all(command: Callable[..., Result], store: Engine) -> None:
+def test_the_command_sets_what_is_given_and_prints_all(command: Command, store: Engine) -> None:
     added = command("site", "add", "Acme", "--host", "acme.example", "--consent", "none")
     assert added.exit_code == 0, added.output
     key = added.output.split()[1]
@@ -129,7 +115,7 @@ def test_the_command_sets_what_is_given_and_prints_all(command: Callable[..., Re
     ],
 )
 def test_the_command_says_what_may_stand_there_and_changes_nothing(
-    command: Callable[..., Result], store: Engine, words: tuple[str, ...], said: str
+    command: Command, store: Engine, words: tuple[str, ...], said: str
 ) -> None:
     with begin(store) as tx:
         add_site(tx, "Acme", ["acme.example"], now=START, key="acmekey")
