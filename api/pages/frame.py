@@ -50,6 +50,15 @@ class Links:
     paths: str | None = None
     contacts: str | None = None
     companies: str | None = None
+    funnel: str | None = None
+    scorecard: str | None = None
+    accounts: str | None = None
+    segments: str | None = None
+    definitions: str | None = None
+    stages: str | None = None
+    actions: str | None = None
+    programmes: str | None = None
+    surveys: str | None = None
     costs: str | None = None
     calls: str | None = None
     tracking: str | None = None
@@ -146,6 +155,21 @@ TABS = {
     "contact": "contacts",
     "companies": "contacts",
     "company": "contacts",
+    "funnel": "funnel",
+    "scorecard": "scorecard",
+    "accounts": "accounts",
+    "account_form": "accounts",
+    "save_account": "accounts",
+    "accounts_import": "accounts",
+    "preview_accounts": "accounts",
+    "account_roles": "accounts",
+    "save_account_roles": "accounts",
+    "segments": "segments",
+    "definitions": "definitions",
+    "stages": "stages",
+    "actions": "actions",
+    "programmes": "programmes",
+    "surveys": "surveys",
     "costs": "costs",
     "cost_new": "costs",
     "save_cost": "costs",
@@ -172,6 +196,15 @@ LINKED = {
     "paths": "pathways",
     "contacts": "contacts",
     "companies": "companies",
+    "funnel": "funnel",
+    "scorecard": "scorecard",
+    "accounts": "accounts",
+    "segments": "segments",
+    "definitions": "definitions",
+    "stages": "stages",
+    "actions": "actions",
+    "programmes": "programmes",
+    "surveys": "surveys",
     "costs": "costs",
     "calls": "calls",
     "tracking": "tracking",
