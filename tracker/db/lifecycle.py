@@ -36,6 +36,19 @@ site_stages = Table(
     Column("label", Text),  # as the site calls it; empty: the product's word for a shipped one
 )
 
+# Files of stages that were sent and that nobody has decided about; they go after a day.
+stage_drafts = Table(
+    "stage_drafts",
+    metadata,
+    Column("draft_id", Text, primary_key=True),
+    Column("site_id", ForeignKey("sites.site_id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),  # as it was sent, compressed
+    Column("sent_by", Text, nullable=False),
+    Column("sent_at", Instant, nullable=False),
+    Index(None, "site_id"),
+)
+
 # What makes whom an MQL: a site's definitions, version after version. Never changed but for its two dates at the end.
 definitions = Table(
     "definitions",

@@ -67,6 +67,7 @@ from tracker.db.lifecycle import (
     sign_offs,
     site_stages,
     stage_changes,
+    stage_drafts,
     surveys,
     targets,
 )
@@ -144,6 +145,7 @@ __all__ = [
     "sites",
     "spent_links",
     "stage_changes",
+    "stage_drafts",
     "surveys",
     "targets",
     "tokens",

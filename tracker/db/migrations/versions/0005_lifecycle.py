@@ -290,6 +290,21 @@ def create_site_stages() -> None:
     )
 
 
+def create_stage_drafts() -> None:
+    op.create_table(
+        "stage_drafts",
+        sa.Column("draft_id", sa.Text(), nullable=False),
+        sa.Column("site_id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("sent_by", sa.Text(), nullable=False),
+        sa.Column("sent_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["site_id"], ["sites.site_id"], name=op.f("fk_stage_drafts_site_id_sites")),
+        sa.PrimaryKeyConstraint("draft_id", name=op.f("pk_stage_drafts")),
+    )
+    op.create_index(op.f("ix_stage_drafts_site_id"), "stage_drafts", ["site_id"], unique=False)
+
+
 def create_surveys() -> None:
     op.create_table(
         "surveys",
@@ -354,6 +369,7 @@ def upgrade() -> None:
     create_segments()
     create_sign_offs()
     create_site_stages()
+    create_stage_drafts()
     create_surveys()
     create_targets()
     create_segment_people()
@@ -363,6 +379,7 @@ def downgrade() -> None:
     op.drop_table("segment_people")
     op.drop_table("targets")
     op.drop_table("surveys")
+    op.drop_table("stage_drafts")
     op.drop_table("site_stages")
     op.drop_table("sign_offs")
     op.drop_table("segments")
