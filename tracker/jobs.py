@@ -14,7 +14,7 @@ from multiprocessing import get_context
 
 from sqlalchemy import Engine
 
-from tracker import clock, flow
+from tracker import clock, flow, staging
 from tracker.attribution.recredited import forget_marks, has_full_sites
 from tracker.calls.leases import forget_leases, has_old_leases
 from tracker.channels.rules import classify
@@ -98,6 +98,31 @@ def prune_journal(engine: Engine, settings: Settings) -> int:
     return prune(engine, settings.hit_retention_days, clock.now())
 
 
+def look_again(engine: Engine, settings: Settings) -> int:
+    """Derive the stages and points of some of those whom time alone has changed; returns of how many."""
+    return when_due(engine, settings, staging.has_due, staging.look_again)
+
+
+def restage(engine: Engine, settings: Settings) -> int:
+    """Derive the stages of the next people of a site whose definitions or stages are others; returns of how many."""
+    return when_due(engine, settings, lambda tx, now: staging.has_to_restage(tx), staging.restage_some)
+
+
+def when_due(
+    engine: Engine,
+    settings: Settings,
+    is_due: Callable[[Tx, datetime], bool],
+    do: Callable[[Tx, int, datetime], int],
+) -> int:
+    """Do some of what is due by now, and take the writer's place only if anything is."""
+    now = clock.now()
+    with reading(engine) as tx:
+        if not is_due(tx, now):
+            return 0
+    with begin(engine) as tx:
+        return do(tx, settings.fold_batch, now)
+
+
 def forget_links(engine: Engine, settings: Settings) -> int:
     """Delete the used tokens of links between domains that do not open any more; returns how many."""
     return forget(engine, n_old, forget_old)
@@ -131,6 +156,8 @@ def forget(engine: Engine, is_due: Callable[[Tx, datetime], int], delete: Callab
 JOBS = (
     # Small batches cost almost as much as large ones: what comes meanwhile is folded together.
     Job("fold hits", fold_hits, pause_s=0.2, is_full=lambda done, settings: done >= settings.fold_batch),
+    Job("derive stages anew", restage, rest_s=1.0, is_full=lambda done, settings: done > 0),
+    Job("look at people again", look_again, rest_s=5.0, pause_s=0.2),
     Job("tidy the log", tidy_log),
     Job("prune the journal", prune_journal, rest_s=60.0, pause_s=0.2),
     Job("forget used links", forget_links, rest_s=86_400.0, pause_s=86_400.0),
@@ -145,6 +172,9 @@ def drain(engine: Engine, settings: Settings) -> int:
     done = 0
     while folded := fold_hits(engine, settings):
         done += folded
+    for job in (restage, look_again):
+        while job(engine, settings):
+            pass
     return done
 
 

@@ -4,7 +4,7 @@ Stages and points are derived, whoever moved is announced, and the caller credit
 flow.py calls it after a hit or a word; the work loop, when time alone changes something or definitions do.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,6 +12,8 @@ from sqlalchemy import delete, func, select
 
 from tracker import clock
 from tracker.access.sites import Site, site_by_id
+from tracker.actions import act
+from tracker.actions.moved import StageMoved
 from tracker.attribution.attribute import attribute
 from tracker.db.schema import contacts, due, identifiers, lifecycles, links
 from tracker.db.store import Tx
@@ -21,13 +23,11 @@ from tracker.lifecycle import company
 from tracker.lifecycle import record as lifecycle
 from tracker.lifecycle.settled import end_restage, restaged_upto
 from tracker.lifecycle.versions import versions_in_force
-from tracker.vocabulary import IdentifierKind, Scope
+from tracker.vocabulary import IdentifierKind, Scope, StageCause
 
 # A replay tells of what happened just now; what it finds out of the past is history.
 NEWS = timedelta(days=3)
 Move = Mapping[str, Any]
-# Is told of the rows of changes: tx, site, scope, rows, now.
-Announce = Callable[[Tx, Site, Scope, Sequence[Move], datetime], None]
 
 
 def own_ids_of(tx: Tx, contact_ids: Collection[str]) -> dict[str, set[str]]:
@@ -56,7 +56,21 @@ def stages_changed(
 
 
 def tell_of(tx: Tx, site: Site, scope: Scope, moves: Sequence[Move], now: datetime) -> None:
-    """Announce who moved."""
+    """Let the site's actions know who moved, in this transaction."""
+    moved = [
+        StageMoved(
+            scope,
+            one["contact_id"] if scope is Scope.CONTACT else one["domain"],
+            one["stage_before"],
+            one["stage"],
+            one["occurred_at"],
+            StageCause(one["cause"]),
+            one["decided_by"],
+            one["version"],
+        )
+        for one in moves
+    ]
+    act.on(tx, site.site_id, moved, now)
 
 
 def has_rules(tx: Tx, site_id: int, scope: Scope | None = None) -> bool:
