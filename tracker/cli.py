@@ -193,6 +193,32 @@ def import_costs(file: Path, key: str, **said: str | None) -> None:
             click.echo(line)
 
 
+@import_.command("mail")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--site", "key", required=True, help="Key of the site whose mails these are.")
+@example("minamoto import mail welcome.csv --site KEY")
+def import_mail(file: Path, key: str) -> None:
+    """Take in what became of mails: a CSV with the columns kind, programme, email, occurred_at. Safe to run twice."""
+    from tracker.reactions import import_mail as run
+
+    with writing() as (tx, now):
+        for line in run(tx, sites.find_site(tx, key), file, now):
+            click.echo(line)
+
+
+@import_.command("nps")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--site", "key", required=True, help="Key of the site whose answers these are.")
+@example("minamoto import nps answers.csv --site KEY")
+def import_nps(file: Path, key: str) -> None:
+    """Take in answers to a survey: a CSV with the columns score, answered_at. Safe to run twice."""
+    from tracker.reactions import import_answers as run
+
+    with writing() as (tx, now):
+        for line in run(tx, sites.find_site(tx, key), file, now):
+            click.echo(line)
+
+
 @import_.command("list")
 @click.option("--site", "key", required=True, help="Key of the site.")
 @example("minamoto import list --site KEY")

@@ -78,6 +78,11 @@ class Settings(BaseSettings):
     twilio_auth_token: str = Field(
         "", description="of the Twilio account: forms to POST /api/v1/calls must bear its signature; empty: need not"
     )
+    sendgrid_public_key: str = Field(
+        "",
+        pattern=r"^([A-Za-z0-9+/]{80,400}={0,2})?$",
+        description="of SendGrid's signed event webhook: posts to /api/v1/mail/sendgrid must bear its signature",
+    )
     smtp_url: str = Field(
         "",
         pattern=r"^(smtps?://[^\s/?#]+)?$",

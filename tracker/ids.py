@@ -52,6 +52,11 @@ def new_view_id() -> str:
     return secrets.token_urlsafe(12)
 
 
+def new_link_id() -> str:
+    """The id of a link in a mail or of a survey, 12 characters (72 bits): nobody finds one by trying."""
+    return secrets.token_urlsafe(9)
+
+
 def new_token() -> str:
     """A secret API token, 'mnm_' and 43 characters (256 bits)."""
     return "mnm_" + secrets.token_urlsafe(32)

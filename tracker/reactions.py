@@ -8,11 +8,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from sqlalchemy import select
+
 from tracker.access.audit import COMMAND_LINE, note
 from tracker.access.sites import Site
+from tracker.db.schema import contacts
 from tracker.db.store import Tx
 from tracker.errors import Invalid
 from tracker.identity.normalise import email_of
+from tracker.identity.stitch import find_contact
 from tracker.mailing import events as mails
 from tracker.mailing import reading as of_mails
 from tracker.mailing.reading import MailEvent, ReadEvents
@@ -41,6 +45,15 @@ def answers_told(tx: Tx, site: Site, answers: Sequence[Answer], origin: Origin, 
 
 def people_told(tx: Tx, site: Site, whose: Iterable[tuple[str, str | None]]) -> None:
     """There are new facts about these people, (e-mail or '', contact id or None): rules may move them."""
+
+
+def recipient_by(tx: Tx, site: Site, email: str | None, contact_id: str | None) -> tuple[str, str | None]:
+    """Who a personal link is for, as (e-mail or '', contact id or None), named by one of the two; raises NotFound."""
+    if contact_id is None:
+        return email or "", None
+    stays = find_contact(tx, site.site_id, contact_id=contact_id)
+    known = tx.execute(select(contacts.c.email).where(contacts.c.contact_id == stays)).scalar()
+    return known or "", stays
 
 
 def mail_file(content: bytes, site: Site, now: datetime) -> ReadEvents:

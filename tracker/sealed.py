@@ -1,15 +1,13 @@
 """(pure) Words in an address that only the installation can write and read: who a link or an invitation is for.
 
 The same words about the same thing give the same text (AES-SIV, RFC 5297), so a mail that is sent again has the same
-link. A text is good for one purpose and one thing only: of another it does not open.
+link. A text is good for one purpose and one thing only: of another it does not open. `cryptography` is slow to import,
+so only who seals or unseals does.
 """
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha512
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 LONGEST = 700
 
@@ -22,12 +20,17 @@ def seal(secret: str, purpose: str, about: str, words: str) -> str:
     about    the one thing that it belongs to: a link's id
     words    at least one character
     """
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
     sealed = AESSIV(key_of(secret, purpose)).encrypt(words.encode(), [about.encode()])
     return urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
 
 def unseal(secret: str, purpose: str, about: str, text: str) -> str | None:
     """The words in a text that was sealed for this purpose and thing; None for anything else."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
     if not text or len(text) > LONGEST or not text.isascii():
         return None
     try:

@@ -13,12 +13,14 @@ from api.v1 import (
     events,
     explain,
     journeys,
+    mail,
     opportunities,
     overview,
     pathways,
     pipelines,
     policies,
     reports,
+    surveys,
 )
 from api.v1.contract import publish, routes
 from api.v1.docs import routes as docs_routes
@@ -41,6 +43,8 @@ ROOMS = (
     pathways,
     explain,
     policies,
+    mail,
+    surveys,
 )
 
 

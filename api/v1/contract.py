@@ -5,7 +5,7 @@ A view is declared once, by `operation`: its audience, its input, what it gives 
 
 import json
 import shlex
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any
 
@@ -13,6 +13,7 @@ from apiflask import APIBlueprint, APIFlask
 from apiflask.schema_adapters import registry
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from pydantic import RootModel
 
 from api.errors import PROBLEM, TITLES
 from api.trust import Audience, audience
@@ -31,6 +32,8 @@ TAGS = {
     "Costs": "What sources were paid by day. The same day, source, medium and campaign is replaced.",
     "Events": "Hits from a server, and touches off the web: calls, chats, booths, seminars.",
     "Calls": "Phone calls, told by the telephone system, traced by the number that was called.",
+    "Mail": "Programmes of mails: what became of each mail, and links that count their clicks.",
+    "Surveys": "How likely people are to recommend the company: their answers, and invitations to a survey.",
     "Policy": "What the site settled about credit, version after version; tried on history before it is saved.",
     "Reports": "Figures by source, the same as on the page and on the command line.",
 }
@@ -117,13 +120,13 @@ def operation(
     also: Mapping[int, str] | None = None,
     args: type[Args] = Args,
     path: type[Path] | None = None,
-    body: type[Body] | None = None,
+    body: type[Body] | type[RootModel[Any]] | None = None,
     refuses: Iterable[int] = (),
     csv: bool = False,
     xlsx: bool = False,
     password: bool = False,
     sample: str,
-    example: Mapping[str, Any] | None = None,
+    example: Mapping[str, Any] | Sequence[Any] | None = None,
 ) -> Callable[[View], View]:
     """Declare a view as an operation of the API; it is called with args=, body= and the path's values.
 
@@ -186,7 +189,7 @@ def problem_response(code: int) -> dict[str, Any]:
     return {"description": REFUSALS[code], "content": {PROBLEM: {"schema": reference}}}
 
 
-def curl(method: str, sample: str, example: Mapping[str, Any] | None) -> str:
+def curl(method: str, sample: str, example: Mapping[str, Any] | Sequence[Any] | None) -> str:
     """An example for the command line; $MINAMOTO is the server's address, $TOKEN the token."""
     verb = "" if method == "GET" else f" -X {method}"
     lines = [f'curl{verb} "$MINAMOTO/api/v1{sample}"', '  -H "Authorization: Bearer $TOKEN"']

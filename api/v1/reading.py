@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from apiflask.schema_adapters.pydantic import PydanticAdapter
 from flask import Request
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
@@ -57,7 +57,7 @@ class StrictAdapter(PydanticAdapter):
         if location == "json" and from_form is not None and request.mimetype == FORM:
             data = from_form(read_form(request))
         elif location == "json":
-            data = read_json(request)
+            data = read_json(request, list if issubclass(self.model_class, RootModel) else dict)
         elif location == "path":
             data = dict(request.view_args or {})
         else:
@@ -68,11 +68,11 @@ class StrictAdapter(PydanticAdapter):
             raise InvalidFields(field_error(one) for one in error.errors(include_url=False)) from None
 
 
-def read_json(request: Request) -> Any:
-    """A request's body, an object; raises BadRequest, UnsupportedMediaType or InvalidFields."""
+def read_json(request: Request, shape: type[dict[str, Any]] | type[list[Any]] = dict) -> Any:
+    """A request's body, an object or a list; raises BadRequest, UnsupportedMediaType or InvalidFields."""
     if not request.is_json:
         raise UnsupportedMediaType("send JSON with the header Content-Type: application/json")
-    body = request.get_data(cache=False)
+    body = request.get_data(cache=shape is list)  # who posts lists may sign them as they stand
     try:
         data = json.loads(
             body.decode("utf-8"), parse_float=Decimal, parse_constant=no_constant, object_pairs_hook=no_twins
@@ -83,8 +83,8 @@ def read_json(request: Request) -> Any:
         raise BadRequest("the body is nested too deeply") from None
     except (ValueError, ArithmeticError) as error:
         raise BadRequest(f"the body is not JSON: {error}") from None
-    if not isinstance(data, dict):
-        raise InvalidFields([FieldError("", "send a JSON object")])
+    if not isinstance(data, shape):
+        raise InvalidFields([FieldError("", f"send a JSON {'list' if shape is list else 'object'}")])
     check_shape(data, 1)
     return data
 

@@ -11,12 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
-
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, EllipticCurvePublicKey
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from typing import TYPE_CHECKING, Any
 
 from tracker.clock import from_ms
 from tracker.errors import Invalid
@@ -24,6 +19,9 @@ from tracker.ids import derive
 from tracker.uploaded import UploadedRow, moment_of
 from tracker.urls import clean_text
 from tracker.vocabulary import MailKind
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 MOST_NAME = 255
 MOST_URL = 2_000
@@ -232,6 +230,10 @@ def is_signed(public_key: str, signature: str, timestamp: str, body: bytes) -> b
     signature   of the header X-Twilio-Email-Event-Webhook-Signature, in base64
     timestamp   of the header X-Twilio-Email-Event-Webhook-Timestamp
     """
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ec import ECDSA
+    from cryptography.hazmat.primitives.hashes import SHA256
+
     key = key_of(public_key)
     try:
         key.verify(base64.b64decode(signature, validate=True), timestamp.encode() + body, ECDSA(SHA256()))
@@ -240,8 +242,12 @@ def is_signed(public_key: str, signature: str, timestamp: str, body: bytes) -> b
     return bool(timestamp)
 
 
-def key_of(public_key: str) -> EllipticCurvePublicKey:
+def key_of(public_key: str) -> "EllipticCurvePublicKey":
     """A public key; raises Invalid."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
     try:
         key = load_der_public_key(base64.b64decode(public_key, validate=True))
     except (ValueError, UnsupportedAlgorithm) as error:

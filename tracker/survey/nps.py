@@ -97,8 +97,8 @@ def nps_by_counts(promoters: int, passives: int, detractors: int) -> Nps:
     up, down = (promoters + 0.75) / more, (detractors + 0.75) / more
     middle, width = up - down, Z95 * math.sqrt((up + down - (up - down) ** 2) / more)
     low, high = max(-1.0, middle - width), min(1.0, middle + width)
-    exact = 100 * (promoters - detractors)
-    return Nps(promoters, passives, detractors, whole(exact, n), round(100 * low), round(100 * high))
+    score = whole(100 * (promoters - detractors), n)
+    return Nps(promoters, passives, detractors, score, min(score, round(100 * low)), max(score, round(100 * high)))
 
 
 def whole(amount: int, by: int) -> int:
