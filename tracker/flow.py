@@ -52,6 +52,8 @@ from tracker.lifecycle.settled import stages_of
 from tracker.lifecycle.stages import one_of_the_sites
 from tracker.staging import (
     companies_changed,
+    concerned,
+    concerned_by_deal,
     has_rules,
     own_ids_of,
     people_did,
@@ -339,10 +341,10 @@ def contact_named(
 def contacts_changed(tx: Tx, site: Site, contact_ids: Iterable[str], deal_ids: Iterable[str] = ()) -> None:
     """Contacts were named or told of: derive their rows, and credit all they are part of anew."""
     people = set(contact_ids)
-    before = company.winners(tx, people)
+    before = concerned(tx, site, people)
     refresh(tx, people, site.timezone)
     stages_changed(tx, site, people)
-    followers = companies_changed(tx, site, before ^ company.winners(tx, people))
+    followers = companies_changed(tx, site, before | concerned(tx, site, people))
     attribute(tx, site.site_id, site.timezone, people | followers, deal_ids)
 
 
@@ -378,7 +380,7 @@ def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> 
     deal_id = derive("deal", site.site_id, reference)
     # Whose last win it was before may be others than whose it is after.
     before = with_siblings(tx, {deal_id}) if credit else set()
-    winners = company.winning(tx, deal_id) if credit else set()
+    was_on = concerned_by_deal(tx, site, deal_id) if credit else set()
     people = record(
         tx,
         site.site_id,
@@ -390,7 +392,7 @@ def deal_changed(tx: Tx, site: Site, reference: str, *, credit: bool = True) -> 
     refresh(tx, people, site.timezone)
     if credit:
         stages_changed(tx, site, people)
-        followers = companies_changed(tx, site, winners | company.winning(tx, deal_id))
+        followers = companies_changed(tx, site, was_on | concerned_by_deal(tx, site, deal_id))
         attribute(tx, site.site_id, site.timezone, people | followers, before)
 
 
@@ -440,7 +442,7 @@ def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:
     ends = {find_contact(tx, site.site_id, contact_id=known) for known in (one.contact_id, one.into_id) if known}
     deals_before = deals_of(tx, site.site_id, sorted(ends))
     references = references_of(tx, ends)
-    winners = company.winners(tx, ends)
+    was_of = concerned(tx, site, ends)
     moved = merge.take_effect(tx, one, site.timezone)
     touch_anew(tx, moved.people)
     keep_anew(tx, moved.people)
@@ -453,7 +455,7 @@ def regroup(tx: Tx, site: Site, one: Decision, *, credit: bool = True) -> None:
     people = moved.people | touched | settled.people
     refresh(tx, people, site.timezone)
     if credit:
-        people |= companies_changed(tx, site, winners | company.winners(tx, moved.people))
+        people |= companies_changed(tx, site, was_of | concerned(tx, site, moved.people))
         attribute(tx, site.site_id, site.timezone, people, deals_before)
 
 

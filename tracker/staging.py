@@ -93,15 +93,22 @@ def people_did(tx: Tx, site: Site, contact_ids: Iterable[str], now: datetime | N
         return set()
     changed = stages_changed(tx, site, people, now)
     if has_rules(tx, site.site_id, Scope.COMPANY):
-        domains = set(
-            tx.execute(
-                select(contacts.c.company_domain)
-                .where(contacts.c.contact_id.in_(sorted(people)), contacts.c.company_domain.is_not(None))
-                .distinct()
-            ).scalars()
-        )
-        changed |= companies_changed(tx, site, domains, now)
+        changed |= companies_changed(tx, site, company.companies_of(tx, people), now)
     return changed
+
+
+def concerned(tx: Tx, site: Site, contact_ids: Iterable[str]) -> set[str]:
+    """The companies whose stages may hang on these people: to be asked before and after they change."""
+    if has_rules(tx, site.site_id, Scope.COMPANY):
+        return company.companies_of(tx, contact_ids)
+    return company.winners(tx, contact_ids)
+
+
+def concerned_by_deal(tx: Tx, site: Site, deal_id: str) -> set[str]:
+    """The companies whose stages may hang on a deal: to be asked before and after it changes."""
+    if has_rules(tx, site.site_id, Scope.COMPANY):
+        return company.companies_on(tx, deal_id)
+    return company.winning(tx, deal_id)
 
 
 def companies_changed(tx: Tx, site: Site, domains: Iterable[str], now: datetime | None = None) -> set[str]:

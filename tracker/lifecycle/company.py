@@ -273,6 +273,23 @@ def winning(tx: Tx, deal_id: str) -> set[str]:
     return set(tx.execute(by_people).scalars())
 
 
+def companies_of(tx: Tx, contact_ids: Iterable[str]) -> set[str]:
+    """The companies of these people."""
+    found: set[str] = set()
+    for some in chunks(sorted(set(contact_ids))):
+        query = select(contacts.c.company_domain).where(contacts.c.contact_id.in_(some))
+        found.update(tx.execute(query.where(contacts.c.company_domain.is_not(None)).distinct()).scalars())
+    return found
+
+
+def companies_on(tx: Tx, deal_id: str) -> set[str]:
+    """The companies that a deal is of, however it stands: the one that it names, and those of its people."""
+    named = select(deals.c.company_domain).where(deals.c.deal_id == deal_id)
+    people = select(contacts.c.company_domain).join(deal_contacts, deal_contacts.c.contact_id == contacts.c.contact_id)
+    found = {*tx.execute(named).scalars(), *tx.execute(people.where(deal_contacts.c.deal_id == deal_id)).scalars()}
+    return found - {None}
+
+
 def all_companies(tx: Tx, site_id: int) -> set[str]:
     """All companies of a site whose stage may follow from anything."""
     said = select(crm_changes.c.key).where(

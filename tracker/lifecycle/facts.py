@@ -355,7 +355,7 @@ def facts_of_companies(
     people  per domain its contacts
     """
     found: dict[str, Told] = {}
-    of_people = set(kinds) - {FactKind.ATTRIBUTE, FactKind.PERSON}
+    of_people = set(kinds) - {FactKind.ATTRIBUTE, FactKind.PERSON, FactKind.DEAL}
     every = {contact_id: own for records in people.values() for contact_id, own in records.items()}
     told: dict[str, Told] = {}
     for some in chunks(sorted(every)):
@@ -374,7 +374,36 @@ def facts_of_companies(
     if FactKind.ATTRIBUTE in kinds:
         for domain, fact in company_attributes(tx, site_id, found):
             found[domain].facts.append(fact)
+    if FactKind.DEAL in kinds:
+        for domain, fact in deals_of_companies(tx, site_id, people, found):
+            found[domain].facts.append(fact)
     return found
+
+
+def deals_of_companies(tx: Tx, site_id: int, people: Mapping[str, Records], found: Iterable[str]) -> Facts:
+    """What became of the deals that name a company, or its people, each once."""
+    whose: dict[str, set[str]] = {}
+    deal = (deals.c.deal_id, raw(tx, deals.c.created_at), deals.c.type)
+    rows: dict[str, tuple[int, str]] = {}
+    for some in chunks(sorted(found)):
+        named = select(*deal, deals.c.company_domain).where(
+            deals.c.site_id == site_id, deals.c.company_domain.in_(some)
+        )
+        for deal_id, created_at, kind, domain in tx.execute(named):
+            whose.setdefault(deal_id, set()).add(domain)
+            rows[deal_id] = (created_at, kind)
+    domain_of = {contact_id: domain for domain in sorted(found) for contact_id in people[domain]}
+    for some in chunks(sorted(domain_of)):
+        by_people = select(*deal, deal_contacts.c.contact_id).join(
+            deal_contacts, deal_contacts.c.deal_id == deals.c.deal_id
+        )
+        for deal_id, created_at, kind, contact_id in tx.execute(by_people.where(deal_contacts.c.contact_id.in_(some))):
+            whose.setdefault(deal_id, set()).add(domain_of[contact_id])
+            rows[deal_id] = (created_at, kind)
+    types = {deal_id: kind for deal_id, (_, kind) in rows.items()}
+    for deal_id, fact in deal_facts(tx, types, {deal_id: created_at for deal_id, (created_at, _) in rows.items()}):
+        for domain in whose[deal_id]:
+            yield domain, fact
 
 
 def titles_of(tx: Tx, ids: Sequence[str]) -> dict[str, str]:
