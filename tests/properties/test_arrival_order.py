@@ -10,9 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.walks import START, World
+from tracker import clock
 from tracker.db.schema import metadata
 from tracker.db.store import begin, connect
+from tracker.lifecycle.settled import Lifecycle, restage, save_lifecycle
+from tracker.lifecycle.versions import save_definition
 from tracker.rebuild import rebuild
+from tracker.staging import restage_some
 from tracker.vocabulary import Stage
 
 PAGES = ("/", "/pricing", "/?utm_source=google&utm_medium=cpc&gclid=A1", "/?utm_source=news&utm_medium=email")
@@ -54,6 +58,58 @@ stage = st.tuples(
     st.just("stage"), st.sampled_from(WHO), minutes, st.sampled_from([Stage.LEAD, Stage.MQL, Stage.SQL, Stage.CUSTOMER])
 )
 happenings = st.lists(st.one_of(page, page, form, chat, leave, call, deal, stage), min_size=1, max_size=16)
+
+
+# Definitions of which each kind of fact decides something, the second version from the middle of the story on.
+DEFINITIONS = (
+    """
+    [[rule]]
+    name = "looked at prices"
+    stage = "lead"
+    when = { page = "/pricing", times = 2, within_days = 1 }
+
+    [[rule]]
+    name = "20 points"
+    stage = "marketingqualifiedlead"
+    when.all = [ { score = 20 }, { not = { touch = "email", within_days = 1 } } ]
+
+    [[rule]]
+    name = "two people"
+    scope = "company"
+    stage = "opportunity"
+    when.any = [ { person = "*", times = 2 }, { deal = "created" } ]
+
+    [[points]]
+    name = "form"
+    points = 20
+    each = { form = "*" }
+    half_life_days = 1
+
+    [[points]]
+    name = "chat"
+    points = -5
+    each = { chat = "*" }
+    cap = 10
+    """,
+    """
+    [[rule]]
+    name = "came by an ad"
+    stage = "salesqualifiedlead"
+    when.all = [ { touch = "paid_search" }, { form = "*" } ]
+    """,
+)
+
+
+def define(world: World) -> None:
+    """Have the definitions count, and people go with their companies."""
+    with begin(world.store) as tx:
+        save_lifecycle(tx, world.site.site_id, Lifecycle(needs_sign_off=False, people_follow_company=True))
+        for text, since in zip(DEFINITIONS, (START, START + timedelta(minutes=300)), strict=True):
+            save_definition(tx, world.site.site_id, text, reason="so it is", by="ann", now=START, from_at=since)
+        restage(tx, world.site.site_id)
+    with begin(world.store) as tx:
+        while restage_some(tx, 3, clock.now()):
+            pass
 
 
 def tell(world: World, order: list[tuple[Any, ...]], ids: dict[int, dict[str, Any]], batch: int) -> None:
@@ -117,6 +173,7 @@ def test_any_order_of_arrival_and_a_rebuild_give_the_same_facts(
         for name in ("in_order", "shuffled"):
             shutil.copy(sqlite_template, folder / name)
             worlds.append(World(connect(f"sqlite:///{folder / name}")))
+            define(worlds[-1])
         ids = {id(one): hit_of(worlds[0], one) for one in sorted(told, key=lambda one: one[0] != "page")}
         deals = [one for one in told if one[0] == "deal"]
         tell(worlds[0], sorted(told, key=lambda one: one[2]), ids, batch)
@@ -133,3 +190,31 @@ def test_any_order_of_arrival_and_a_rebuild_give_the_same_facts(
             world.store.dispose()
     finally:
         shutil.rmtree(folder)
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=(Phase.explicit, Phase.generate),
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(told=happenings, batch=st.integers(1, 5), n_before=st.integers(0, 16))
+def test_a_whole_history_counted_anew_equals_a_run_from_nothing(
+    sqlite_template: Path, told: list[tuple[Any, ...]], batch: int, n_before: int
+) -> None:
+    """Whenever the definitions come, and whatever counted before: everybody is where they would have been."""
+    with tempfile.TemporaryDirectory() as folder:
+        worlds = []
+        for name in ("from nothing", "anew"):
+            shutil.copy(sqlite_template, Path(folder) / name)
+            worlds.append(World(connect(f"sqlite:///{Path(folder) / name}")))
+        ids = {id(one): hit_of(worlds[0], one) for one in sorted(told, key=lambda one: one[0] != "page")}
+        in_order = sorted(told, key=lambda one: one[2])
+        define(worlds[0])
+        tell(worlds[0], in_order, ids, batch)
+        tell(worlds[1], in_order[:n_before], ids, batch)
+        define(worlds[1])
+        tell(worlds[1], in_order[n_before:], ids, batch)
+        assert seen(worlds[0]) == seen(worlds[1])
+        for world in worlds:
+            world.store.dispose()
