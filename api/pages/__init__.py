@@ -2,6 +2,14 @@
 
 from flask import Flask
 
+from api.pages.actions import (
+    actions,
+    make_action,
+    remove_action_of,
+    send_again,
+    switch_action,
+    try_action,
+)
 from api.pages.audit_log import audit_file, audit_log
 from api.pages.calls import calls, save_number, save_terms, take_number
 from api.pages.calls_file import calls_file
@@ -141,3 +149,9 @@ def register(app: Flask) -> None:
     register_stage_words(app)
     register_views(app)
     app.register_blueprint(routes)
+    actions,
+    make_action,
+    try_action,
+    switch_action,
+    remove_action_of,
+    send_again,

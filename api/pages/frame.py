@@ -171,6 +171,7 @@ TABS = {
     "programmes": "programmes",
     "surveys": "surveys",
     "costs": "costs",
+    "make_action": "actions",
     "cost_new": "costs",
     "save_cost": "costs",
     "cost": "costs",

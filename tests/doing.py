@@ -1,0 +1,31 @@
+"""Actions of a site, for tests: two that are tasks of the CRM, and one item that was found out too late."""
+
+from datetime import timedelta
+
+from tests.world import World
+from tracker.actions.act import on
+from tracker.actions.listing import Action, add_action
+from tracker.actions.moved import StageMoved
+from tracker.db.store import Tx
+from tracker.vocabulary import ActionKind, Scope, StageCause
+
+
+def keep_actions(tx: Tx, world: World, subject: str = "f" * 32) -> None:
+    """action1 for evangelists and action2 for customers; the outbox's first item is skipped."""
+    at = world.clock() - timedelta(days=9)
+    for name, stage in (("action1", "evangelist"), ("action2", "customer")):
+        one = Action(
+            name,
+            world.acme.site_id,
+            name,
+            Scope.CONTACT,
+            stage,
+            ActionKind.CRM_TASK,
+            "Call",
+            True,
+            at,
+            "user x@y.example",
+        )
+        add_action(tx, one)
+    late = StageMoved(Scope.CONTACT, subject, "lead", "customer", at, StageCause.CRM, "crm")
+    on(tx, world.acme.site_id, [late], world.clock())
