@@ -2,6 +2,17 @@
 
 from flask import Flask
 
+from api.pages.account_forms import (
+    account_form,
+    account_roles,
+    accounts_import,
+    load_accounts,
+    preview_accounts,
+    remove_account,
+    save_account,
+    save_account_roles,
+)
+from api.pages.accounts import accounts, accounts_file
 from api.pages.actions import (
     actions,
     make_action,
@@ -130,6 +141,12 @@ VIEWS = (
     make_link,
     audit_log,
     audit_file,
+    actions,
+    make_action,
+    try_action,
+    switch_action,
+    remove_action_of,
+    send_again,
     password,
     change_password,
     new_password,
@@ -149,9 +166,3 @@ def register(app: Flask) -> None:
     register_stage_words(app)
     register_views(app)
     app.register_blueprint(routes)
-    actions,
-    make_action,
-    try_action,
-    switch_action,
-    remove_action_of,
-    send_again,

@@ -66,12 +66,12 @@ COST = {
 }
 RULE = {"told_source": "google", "told_medium": "cpc", "told_campaign": "spring", "campaign": "sakura"}
 FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
-    "POST /calls/numbers": ("/calls/numbers", {"number": "+81355556666", "source": "brochure"}),
     "POST /actions": ("/actions", TASK),
     "POST /actions/<action_id>/remove": ("/actions/action1/remove", {}),
     "POST /actions/<action_id>/switch": ("/actions/action2/switch", {}),
     "POST /actions/<action_id>/test": ("/actions/action2/test", {}),
     "POST /actions/items/<int:outbox_id>/again": ("/actions/items/1/again", {}),
+    "POST /calls/numbers": ("/calls/numbers", {"number": "+81355556666", "source": "brochure"}),
     "POST /calls/numbers/remove": ("/calls/numbers/remove", {"number": "+81355557777"}),
     "POST /calls/terms": ("/calls/terms", {"lease": "30", "rest": "10"}),
     "POST /costs/new": ("/costs/new", COST),
@@ -149,8 +149,8 @@ def acme(world: World) -> Known:
         set_role(tx, bob, world.acme.site_id, Role.VIEWER, world.clock())
         add_number(tx, world.acme.site_id, "Asia/Tokyo", "+81355557777", now=world.clock(), source="fair")
         keep_view(tx, VIEW, eve)
-        ids = [
         keep_actions(tx, world)
+        ids = [
             tx.execute(select(column).where(column.table.c.site_id == world.acme.site_id)).scalars().first()
             for column in (contacts.c.contact_id, conversions.c.conversion_id, touchpoints.c.touchpoint_id)
         ]
