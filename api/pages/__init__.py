@@ -54,6 +54,7 @@ from api.pages.pathways import pathways, pathways_file, pathways_rows
 from api.pages.person import merge_contact, merge_page, move_contact, split_contact
 from api.pages.policy import policy, save_settings, try_settings
 from api.pages.routes import routes
+from api.pages.scorecard import save_target, scorecard, scorecard_file, scorecard_rows
 from api.pages.session import log_in, login, logout
 from api.pages.shown import register as register_shown
 from api.pages.source import source, source_file
@@ -87,6 +88,10 @@ VIEWS = (
     pathways,
     pathways_file,
     pathways_rows,
+    scorecard,
+    scorecard_file,
+    scorecard_rows,
+    save_target,
     compare_page,
     compare_file,
     policy,

@@ -157,6 +157,8 @@ TABS = {
     "company": "contacts",
     "funnel": "funnel",
     "scorecard": "scorecard",
+    "scorecard_rows": "scorecard",
+    "save_target": "scorecard",
     "accounts": "accounts",
     "account_form": "accounts",
     "save_account": "accounts",

@@ -36,6 +36,8 @@ SAVABLE = (
     "compare",
     "opportunities",
     "opportunities_rows",
+    "scorecard",
+    "scorecard_rows",
     "pathways",
     "pathways_rows",
     "contacts",

@@ -20,6 +20,7 @@ from api.v1 import (
     pipelines,
     policies,
     reports,
+    scorecard,
     surveys,
 )
 from api.v1.contract import publish, routes
@@ -40,6 +41,7 @@ ROOMS = (
     reports,
     overview,
     opportunities,
+    scorecard,
     pathways,
     explain,
     policies,

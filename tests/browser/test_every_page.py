@@ -69,6 +69,8 @@ PAGES = {
     "pathways": f"/reports/paths?{PERIOD}&kind=lead",
     "pathways_rows": f"/reports/paths/rows?{PERIOD}&kind=lead&value=paid_search&part=any",
     "policy": "/policy",
+    "scorecard": "/reports/scorecard",
+    "scorecard_rows": "/reports/scorecard/rows?metric=days_to_customer",
     "source": f"/reports/source?{PERIOD}&by=channel,campaign",
     "source_rows": f"/reports/source/rows?{PERIOD}&metric=visits",
     "team": "/team",

@@ -31,8 +31,8 @@ from tracker.reports.asking import ask
 from tracker.reports.opportunity_ways import days_between
 from tracker.reports.scorecard import UPSOLD, lost_months, profile_of, reopened_months
 from tracker.reports.scorecard_facts import WITH_CONTACTS, Asked, person_of, programmes_of, ways_back
+from tracker.reports.scorecard_shown import Spent
 from tracker.reports.source import open_source
-from tracker.reports.table import Figures
 from tracker.vocabulary import Dimension, MailKind, Programme
 
 SPLITS = (Dimension.CHANNEL, Dimension.CAMPAIGN)
@@ -43,15 +43,6 @@ MOST_COMMENTS = 6
 WITH_ROWS = ("reopened_leads", "days_to_customer", "churn", "company_churn", "upsell_share")
 # The scores of contacts at an instant: who has none is missing.
 Scores = Callable[[Tx, Sequence[str], datetime], Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Spent:
-    """A channel or a campaign that cost something in the month."""
-
-    value: str
-    is_unattributed: bool
-    figures: Figures
 
 
 @dataclass(frozen=True, slots=True)
