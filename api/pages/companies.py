@@ -4,24 +4,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from flask import render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
-from api.pages.contact import BOOKED, Change, change_of
+from api.pages.contact import BOOKED, Change, ShownStageTime, Step, change_of, stage_step, time_shown
 from api.pages.contacts import ContactRow, offset_asked, page_of, row_of
 from api.pages.files import FORMS, answer_file, files_of
-from api.pages.masked import deal_word, person_word
+from api.pages.frame import address, site_named
+from api.pages.masked import deal_word, person_word, told
 from api.pages.routes import routes
-from api.pages.shown import NOTHING, Cell, money
+from api.pages.shown import NOTHING, Cell, count, money
 from api.pages.stage_words import stages_seen
 from api.trust import Audience, actor, audience, sees_people, site_seen
+from tracker import flow
 from tracker.access import audit
 from tracker.access.sites import Site
 from tracker.clock import local_day
 from tracker.db.store import begin, reading
-from tracker.errors import NotFound
+from tracker.errors import Invalid, NotFound
+from tracker.lifecycle.settled import stages_of
+from tracker.lifecycle.stages import one_of_the_sites
 from tracker.reports.companies import (
     MOST_IN_FILE,
     Company,
@@ -30,10 +34,12 @@ from tracker.reports.companies import (
     companies_sheet,
     company_order,
     list_companies,
+    read_company,
 )
 from tracker.reports.company import MOST_DEALS, MOST_PEOPLE, CompanyDeal, CompanyStep, company_of
+from tracker.reports.company_told import CompanyTold, company_told
 from tracker.reports.people import Listed, ListedTouch
-from tracker.vocabulary import Audited, Role
+from tracker.vocabulary import Audited, Role, StageCause
 
 PAGE_ROWS = 50
 PAGE_STEPS = 100
@@ -81,6 +87,26 @@ class ShownStep:
     href: str = ""
     touch: ListedTouch | None = None
     deal: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownTold:
+    """What is told of the company.
+
+    steps       the changes of its stage, the latest first
+    properties  of the CRM, by name; nothing for readers who may not see people
+    tier, owner, roles (name, n, number of people)  as a target account; tier '' for none
+    """
+
+    stage: str
+    stage_at: datetime | None
+    steps: tuple[Step, ...]
+    times: tuple[ShownStageTime, ...]
+    properties: tuple[tuple[str, str], ...]
+    tier: str
+    owner: str
+    roles: tuple[tuple[str, int, str], ...]
+    edit_href: str
 
 
 @routes.get("/companies")
@@ -135,11 +161,15 @@ def company(domain: str) -> ResponseReturnValue:
     offset = offset_asked()
     with reading(here().engine) as tx:
         found = company_of(tx, site, domain)
+        told_of_it = company_told(tx, site, domain, here().now())
+        stages = stages_seen(tx).names
     names = {one.contact_id: one for one in found.people}
     steps = steps_of(found.steps, names, site)
     return render_template(
         "company.html",
         company=row_of_company(found.company, site),
+        told=told_shown(told_of_it, domain, site),
+        stages=stages,
         people=people_rows(found.people),
         deals=[deal_row(one) for one in found.deals],
         steps=steps[offset : offset + PAGE_STEPS],
@@ -147,6 +177,45 @@ def company(domain: str) -> ResponseReturnValue:
         page=page_of(offset, PAGE_STEPS, len(steps)),
         back_href=url_for("pages.companies"),
     )
+
+
+def told_shown(one: CompanyTold, domain: str, site: Site) -> ShownTold:
+    """What is told of the company, in the reader's form."""
+    account = one.account
+    return ShownTold(
+        stage=one.stage or "",
+        stage_at=one.stage_at,
+        steps=tuple(stage_step(step.at, 0, step) for step in reversed(one.steps)),
+        times=tuple(time_shown(time) for time in one.times),
+        properties=tuple((name, str(value)) for name, value in sorted(one.properties.items())) if sees_people() else (),
+        tier=account.tier if account else "",
+        owner=told(account.owner) if account else "",
+        roles=tuple((role.name, n, count(n)) for role, n in one.roles),
+        edit_href=address(url_for("pages.account_form"), {"domain": domain, "site": site.key}),
+    )
+
+
+@routes.post("/companies/<path:domain>/stage")
+@audience(Audience.PEOPLE, least=Role.ANALYST)
+def move_company(domain: str) -> ResponseReturnValue:
+    """Say in which stage a company is from now on."""
+    site, stage, now = site_named(), request.form.get("stage", ""), here().now()
+    with begin(here().engine) as tx:
+        flow.take_turn(tx, site)
+        before = company_told(tx, site, domain, now).stage
+        read_company(tx, site, domain)
+        try:
+            one_of_the_sites(stages_of(tx, site.site_id), stage)
+        except Invalid:
+            flash(gettext("Choose one of the stages."), "error")
+        else:
+            if flow.company_said(tx, site, domain, None, now, now, stage, StageCause.USER, actor()):
+                details = {"before": before, "after": stage}
+                audit.note(tx, site.site_id, actor(), Audited.STAGE, domain, now=now, details=details)
+                flash(gettext("Saved: the stage counts from now on."), "success")
+            else:
+                flash(gettext("The company is in this stage already."), "info")
+    return redirect(url_for("pages.company", domain=domain, site=site.key))
 
 
 def people_rows(people: Sequence[Listed]) -> list[ContactRow]:

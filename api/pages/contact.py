@@ -24,6 +24,7 @@ from tracker.clock import local_day
 from tracker.db.store import Tx, reading
 from tracker.errors import NotFound
 from tracker.identity.stitch import names_by
+from tracker.lifecycle.times import StageTime
 from tracker.reports.catalogue import message
 from tracker.reports.journey import (
     DEAL,
@@ -243,18 +244,20 @@ def contact(contact_id: str) -> ResponseReturnValue:
 
 def times_shown(tx: Tx, contact_id: str) -> list[ShownStageTime]:
     """How long the person was in each stage."""
-    return [
-        ShownStageTime(
-            stage=one.stage,
-            n_entered=one.n_entered,
-            first_entered_at=one.first_entered_at,
-            entered_at=one.entered_at,
-            exited_at=one.exited_at,
-            this_time=days_text(one.this_time),
-            in_all=days_text(one.in_all),
-        )
-        for one in times_of(tx, contact_id, here().now())
-    ]
+    return [time_shown(one) for one in times_of(tx, contact_id, here().now())]
+
+
+def time_shown(one: StageTime) -> ShownStageTime:
+    """A time in a stage in the reader's form."""
+    return ShownStageTime(
+        stage=one.stage,
+        n_entered=one.n_entered,
+        first_entered_at=one.first_entered_at,
+        entered_at=one.entered_at,
+        exited_at=one.exited_at,
+        this_time=days_text(one.this_time),
+        in_all=days_text(one.in_all),
+    )
 
 
 def days_text(stay: timedelta) -> str:

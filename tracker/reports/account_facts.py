@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from tracker.access.sites import Site
 from tracker.clock import zone
@@ -146,10 +146,14 @@ def number(value: object) -> int | None:
     return None if value is None else int(str(value))
 
 
+def titles() -> ColumnElement[str]:
+    """What a contact is at their company, as the CRM tells it."""
+    return func.coalesce(*(func.nullif(contacts.c.properties[name].as_string(), "") for name in TITLES))
+
+
 def known_roles(tx: Tx, site_id: int, roles: Sequence[Role]) -> dict[str, frozenset[str]]:
     """By account the roles that its people's titles are of."""
-    told = [func.nullif(contacts.c.properties[name].as_string(), "") for name in TITLES]
-    title = func.coalesce(*told)
+    title = titles()
     query = (
         select(contacts.c.company_domain, title)
         .join(accounts, and_(accounts.c.site_id == contacts.c.site_id, accounts.c.domain == contacts.c.company_domain))

@@ -11,11 +11,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Label, Subquery, and_, case, exists, func, or_, select, union, union_all
+from sqlalchemy import ColumnElement, Label, Select, Subquery, and_, case, exists, func, or_, select, union, union_all
 
 from tracker.access.sites import Site
 from tracker.clock import to_ms
-from tracker.db.schema import contacts, deal_contacts, deal_entries, deals
+from tracker.db.schema import accounts, companies, contacts, deal_contacts, deal_entries, deals
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, holds
 from tracker.errors import Invalid, NotFound
@@ -43,7 +43,7 @@ class CompanyOrder(StrEnum):
 class Company:
     """One company.
 
-    name        what most of its people's records call it; None where none does
+    name        as the CRM calls it, else as most of its people's records do; None where none does
     stages      (stage, people), in the order of the life cycle
     open_minor, revenue_minor  in the site's currency: amounts of open deals, sums of all ledgers
     """
@@ -101,7 +101,7 @@ def domains_by(tx: Tx, site: Site, search: str, order: CompanyOrder, offset: int
         rest = (
             select(contacts.c.company_domain.label("domain"))
             .where(*people_given(tx, site, search), contacts.c.company_domain.not_in(select(first.c.domain)))
-            .distinct()
+            .union(told_alone(tx, site, search).where(companies.c.domain.not_in(select(first.c.domain))))
             .subquery()
         )
     chosen = select(first.c.domain).order_by(by.desc().nulls_last(), first.c.domain).offset(offset).limit(limit)
@@ -124,7 +124,10 @@ def few_of(tx: Tx, site: Site, search: str) -> list[str] | None:
     told = select(deals.c.company_domain).where(
         deals.c.site_id == site.site_id, holds(tx, deals.c.company_domain, text)
     )
-    found = list(tx.execute(union(of_people, told).limit(FEW + 1)).scalars())
+    by_crm = select(companies.c.domain).where(
+        companies.c.site_id == site.site_id, or_(holds(tx, companies.c.domain, text), holds(tx, companies.c.name, text))
+    )
+    found = list(tx.execute(union(of_people, told, by_crm).limit(FEW + 1)).scalars())
     return None if len(found) > FEW else found
 
 
@@ -140,13 +143,21 @@ def standing(one: Company, order: CompanyOrder) -> tuple[bool, float, str]:
 
 
 def of_deals_alone(tx: Tx, site: Site, search: str) -> Subquery:
-    """The companies that deals name and nobody is of."""
+    """The companies that deals name, or that a CRM told of, and nobody is of."""
     domain = deals.c.company_domain
     nobody = ~exists().where(contacts.c.site_id == site.site_id, contacts.c.company_domain == domain)
     query = select(domain.label("domain")).where(deals.c.site_id == site.site_id, domain.is_not(None), nobody)
     if search.strip():
         query = query.where(named(tx, site, search, domain))
-    return query.distinct().subquery()
+    return query.union(told_alone(tx, site, search)).subquery()
+
+
+def told_alone(tx: Tx, site: Site, search: str) -> Select[Any]:
+    """The companies that a CRM told of and nobody is of."""
+    domain = companies.c.domain
+    nobody = ~exists().where(contacts.c.site_id == site.site_id, contacts.c.company_domain == domain)
+    query = select(domain.label("domain")).where(companies.c.site_id == site.site_id, nobody)
+    return query.where(named(tx, site, search, domain)) if search.strip() else query
 
 
 def people_given(tx: Tx, site: Site, search: str) -> list[ColumnElement[bool]]:
@@ -156,11 +167,20 @@ def people_given(tx: Tx, site: Site, search: str) -> list[ColumnElement[bool]]:
 
 
 def read_company(tx: Tx, site: Site, domain: str) -> Company:
-    """One company; raises NotFound where nobody and no deal is of this domain."""
+    """One company; raises NotFound where nobody and no deal is of this domain and nobody told of it."""
     found = companies_of(tx, site, [domain])
-    if not found[0].n_people and not found[0].n_deals:
+    if not found[0].n_people and not found[0].n_deals and not is_told(tx, site, domain):
         raise NotFound(f"no company {domain[:80]!r}")
     return found[0]
+
+
+def is_told(tx: Tx, site: Site, domain: str) -> bool:
+    """Whether a CRM told of a company, or a user named it as a target account."""
+    told = (
+        select(table.c.domain).where(table.c.site_id == site.site_id, table.c.domain == domain)
+        for table in (companies, accounts)
+    )
+    return any(tx.execute(query).first() is not None for query in told)
 
 
 def people_by_company(tx: Tx, site: Site, search: str, domains: Sequence[str] | None = None) -> Subquery:
@@ -197,12 +217,13 @@ def of_these(column: ColumnElement[Any], domains: Sequence[str] | None) -> list[
 
 
 def named(tx: Tx, site: Site, search: str, domain: ColumnElement[Any]) -> ColumnElement[bool]:
-    """Whether a text is in a company's domain or name."""
+    """Whether a text is in a company's domain or in one of its names."""
     text, row = search.strip().lower(), contacts.c
     by_name = select(row.company_domain).where(
         row.site_id == site.site_id, row.company_domain.is_not(None), holds(tx, row.company_name, text)
     )
-    return or_(holds(tx, domain, text), domain.in_(by_name))
+    by_crm = select(companies.c.domain).where(companies.c.site_id == site.site_id, holds(tx, companies.c.name, text))
+    return or_(holds(tx, domain, text), domain.in_(by_name), domain.in_(by_crm))
 
 
 def deals_by_company(site: Site) -> Subquery:
@@ -309,7 +330,7 @@ def companies_of(tx: Tx, site: Site, domains: Sequence[str], *, with_names: bool
 
 
 def names_of(tx: Tx, site: Site, domains: Sequence[str]) -> dict[str, str]:
-    """Per company the name that most of its people have; of several the first by letter."""
+    """Per company the name that the CRM gave it, else the one that most of its people have; of several the first."""
     row, found = contacts.c, dict[str, tuple[int, str]]()
     for some in chunks(domains):
         query = (
@@ -319,6 +340,10 @@ def names_of(tx: Tx, site: Site, domains: Sequence[str]) -> dict[str, str]:
         )
         for domain, name, n in tx.execute(query):
             found[domain] = min((-int(n), name), found.get(domain, (0, "")))
+        told = select(companies.c.domain, companies.c.name).where(
+            companies.c.site_id == site.site_id, companies.c.domain.in_(some), companies.c.name.is_not(None)
+        )
+        found |= {domain: (0, name) for domain, name in tx.execute(told)}
     return {domain: name for domain, (_, name) in found.items()}
 
 
