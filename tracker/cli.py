@@ -349,6 +349,44 @@ def report_opportunities(form: str, key: str, **asked: str | None) -> None:
         click.echo(to_text(found), nl=False)
 
 
+@report.command("funnel")
+@click.option("--site", "key", required=True, help="Key of the site.")
+@click.option("--from", "from_day", help="First day, YYYY-MM-DD, in the site's zone; else 30 days up to the last.")
+@click.option("--to", "to_day", help="Last day; else today.")
+@click.option("--of", "scope", type=click.Choice(["contact", "company"]), default="contact", show_default=True)
+@click.option("--from-stage", help="The stage that is started from; else lead.")
+@click.option("--to-stage", help="A later stage; else customer.")
+@click.option("--by", default="channel", show_default=True, help=f"One of {', '.join(Dimension)}.")
+@click.option("--touch", type=click.Choice(["first", "last", "lead"]), default="first", show_default=True)
+@click.option("--policy", help="As of this version of the site's attribution policy; else the one in force.")
+@click.option("--only", multiple=True, metavar="NAME=VALUE", help="Only this value of a dimension; repeat for more.")
+@click.option("--not", "leave_out", multiple=True, metavar="NAME=VALUE", help="All but this value; repeat for more.")
+@click.option("--compare", help="previous or year: the period before beside it, in files.")
+@click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
+@example("minamoto report funnel --site KEY --from 2026-04-01 --to 2026-04-30 --by campaign --format json")
+def report_funnel(
+    form: str, key: str, only: tuple[str, ...], leave_out: tuple[str, ...], **asked: str | None
+) -> None:
+    """Who entered and reached each stage, who came further, how fast. JSON: {"stages": [...], "pairs": [...], ...}."""
+    from tracker.reports.funnel_facts import ask_funnel, funnel_report
+    from tracker.reports.funnel_shown import sources_sheet, to_json, to_text
+    from tracker.reports.sheet import to_csv
+
+    names = {"from_day": "from", "to_day": "to"}
+    args: dict[str, str | list[str]] = {}
+    args |= {names.get(name, name): value for name, value in asked.items() if value is not None}
+    args |= filters_told("only", only) | filters_told("not", leave_out)
+    with reading(store()) as tx:
+        own, now = sites.find_site(tx, key), clock.now()
+        found = funnel_report(tx, ask_funnel(tx, args, own, clock.local_day(now, own.timezone)), now)
+    if form == "json":
+        click.echo(json.dumps(to_json(found), ensure_ascii=False, indent=2))
+    elif form == "csv":
+        click.echo(to_csv(sources_sheet(found, keyed=True), found.asked.query.timezone), nl=False)
+    else:
+        click.echo(to_text(found), nl=False)
+
+
 @main.command()
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--site", "key", help="Without files: key of the site whose history is credited under two policies.")

@@ -44,6 +44,8 @@ from api.pages.deal import conversion, deal
 from api.pages.digests import digests, save_digests, send_digest
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
+from api.pages.funnel import funnel, funnel_file
+from api.pages.funnel_rows import funnel_rows, funnel_rows_file
 from api.pages.install import check_heard, check_site, install, save_tracking
 from api.pages.opportunities import opportunities, opportunities_file
 from api.pages.opportunities_rows import opportunities_rows
@@ -85,6 +87,10 @@ VIEWS = (
     opportunities_rows,
     opportunity_stages,
     save_opportunity_stages,
+    funnel,
+    funnel_file,
+    funnel_rows,
+    funnel_rows_file,
     pathways,
     pathways_file,
     pathways_rows,

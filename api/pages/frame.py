@@ -156,6 +156,7 @@ TABS = {
     "companies": "contacts",
     "company": "contacts",
     "funnel": "funnel",
+    "funnel_rows": "funnel",
     "scorecard": "scorecard",
     "scorecard_rows": "scorecard",
     "save_target": "scorecard",

@@ -40,6 +40,8 @@ SAVABLE = (
     "scorecard_rows",
     "pathways",
     "pathways_rows",
+    "funnel",
+    "funnel_rows",
     "contacts",
     "companies",
     "costs",

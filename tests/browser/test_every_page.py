@@ -57,6 +57,8 @@ PAGES = {
     "costs_names": "/costs/names",
     "deal": "/deals/{deal}",
     "digests": "/mail",
+    "funnel": f"/reports/funnel?{PERIOD}&compare=previous",
+    "funnel_rows": f"/reports/funnel/rows?{PERIOD}&metric=reached&stage=lead",
     "install": "/install",
     "login": "/login",
     "merge_page": "/contacts/{contact}/merge?other={other}",

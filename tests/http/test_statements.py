@@ -20,6 +20,7 @@ BEHIND = (
     f"/reports/source/rows?metric=revenue&{PERIOD}",
     f"/reports/source/rows?metric=visits&{PERIOD}",
     "/reports/opportunities/rows?metric=deals",
+    f"/reports/funnel/rows?metric=reached&stage=lead&{PERIOD}",
     "/contacts/{hana}",
     "/companies/kyoto.example",
     "/deals/D-0",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import select
 
-from tracker.attribution.touches import Bools, Ints
+from tracker.attribution.touches import DAY_MS, Bools, Ints
 from tracker.clock import from_ms, parse_day, to_ms
 from tracker.db.schema import companies, company_changes, contacts, links
 from tracker.db.store import Tx
@@ -18,7 +18,6 @@ from tracker.errors import Invalid
 from tracker.reports.columns import NOBODY
 from tracker.reports.funnel import Asked, Facts, Scene
 from tracker.reports.funnel_facts import facts_of
-from tracker.reports.funnel_ways import in_days
 from tracker.reports.periods import month_end
 from tracker.reports.rows import paged, parse_cursor
 from tracker.vocabulary import Scope
@@ -226,15 +225,21 @@ def named(tx: Tx, asked: Asked, scene: Scene, page: list[Item]) -> tuple[Behind,
             company=found.get("company_name") or found.get("company_domain"),
             company_domain=found.get("company_domain"),
             at=from_ms(one.at_ms),
-            days=in_days(one.lasted_ms),
+            days=None if one.lasted_ms is None else one.lasted_ms / DAY_MS,
             of_stage=None if one.place is None else scene.line.names[one.place],
-            usual_days=None if one.place is None else scene.usual[one.place].p90_days,
+            usual_days=usual_of(scene, one.place),
             stage=found.get("stage"),
             since=found.get("stage_at"),
             source=None if one.code == NOBODY else scene.values[one.code],
         )
         for one in page
     )
+
+
+def usual_of(scene: Scene, place: int | None) -> float | None:
+    """How many days nine in ten had been in a stage who moved on."""
+    lasted = None if place is None else scene.usual[place].p90_ms
+    return None if lasted is None else lasted / DAY_MS
 
 
 def contacts_told(tx: Tx, ids: list[str]) -> dict[str, Mapping[Any, Any]]:

@@ -286,7 +286,7 @@ def pair_columns(translate: Translate, keys: Sequence[str]) -> list[SheetColumn]
     return [
         count_of(translate(message("Reached the first")), keys[0]),
         count_of(translate(message("Reached the second")), keys[1]),
-        SheetColumn(translate(message("Conversion")), CellKind.PERCENT, keys[2]),
+        SheetColumn(translate(message("Conversion rate")), CellKind.PERCENT, keys[2]),
         count_of(translate(message("Timed")), keys[3]),
         SheetColumn(translate(message("Days (median)")), CellKind.RATIO, keys[4]),
         SheetColumn(translate(message("Days (p90)")), CellKind.RATIO, keys[5]),
@@ -349,8 +349,8 @@ def stages_sheet(report: Report, translate: Translate, called: Words) -> Sheet:
 def pairs_sheet(report: Report, translate: Translate, called: Words) -> Sheet:
     """A row for each two stages."""
     columns = [
-        SheetColumn(translate(message("From")), key="from_stage"),
-        SheetColumn(translate(message("To")), key="to_stage"),
+        SheetColumn(translate(message("From stage")), key="from_stage"),
+        SheetColumn(translate(message("To stage")), key="to_stage"),
         *pair_columns(translate, PAIR_KEYS),
     ]
     steps = report.steps
@@ -364,10 +364,10 @@ def months_sheet(report: Report, translate: Translate, called: Words) -> Sheet:
     """A row for each month and later stage."""
     columns = [
         SheetColumn(translate(message("Month")), key="month"),
-        SheetColumn(translate(message("To")), key="to_stage"),
+        SheetColumn(translate(message("To stage")), key="to_stage"),
         count_of(translate(message("Reached the first")), "reached"),
         count_of(translate(message("Reached the second")), "converted"),
-        SheetColumn(translate(message("Conversion")), CellKind.PERCENT, "conversion"),
+        SheetColumn(translate(message("Conversion rate")), CellKind.PERCENT, "conversion"),
         SheetColumn(translate(message("Too young")), key="is_young"),
     ]
     rows: list[list[CellValue]] = [
@@ -383,8 +383,8 @@ def about_of(report: Report, translate: Translate, called: Words) -> list[tuple[
     asked, query = report.asked, report.asked.query
     rule: Mapping[str, str] = {
         message("Period"): f"{query.from_day} – {query.to_day} ({query.timezone})",
-        message("From"): called[asked.from_stage],
-        message("To"): called[asked.to_stage],
+        message("From stage"): called[asked.from_stage],
+        message("To stage"): called[asked.to_stage],
         message("Sources"): translate(DIMENSION[query.by[0]].label),
     }
     lines = [(translate(name), text) for name, text in rule.items()]
