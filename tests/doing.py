@@ -11,7 +11,7 @@ from tracker.vocabulary import ActionKind, Scope, StageCause
 
 
 def keep_actions(tx: Tx, world: World, subject: str = "f" * 32) -> None:
-    """action1 for evangelists and action2 for customers; the outbox's first item is skipped."""
+    """action1 for evangelists, action2 for customers; of the outbox's items the first is skipped, the second waits."""
     at = world.clock() - timedelta(days=9)
     for name, stage in (("action1", "evangelist"), ("action2", "customer")):
         one = Action(
@@ -29,3 +29,7 @@ def keep_actions(tx: Tx, world: World, subject: str = "f" * 32) -> None:
         add_action(tx, one)
     late = StageMoved(Scope.CONTACT, subject, "lead", "customer", at, StageCause.CRM, "crm")
     on(tx, world.acme.site_id, [late], world.clock())
+    fresh = StageMoved(
+        Scope.CONTACT, subject, "lead", "customer", world.clock(), StageCause.RULE, "Asked for a price", 1
+    )
+    on(tx, world.acme.site_id, [fresh], world.clock())

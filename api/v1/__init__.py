@@ -23,6 +23,7 @@ from api.v1 import (
     reports,
     scorecard,
     surveys,
+    tasks,
 )
 from api.v1.contract import publish, routes
 from api.v1.docs import routes as docs_routes
@@ -49,6 +50,7 @@ ROOMS = (
     policies,
     mail,
     surveys,
+    tasks,
 )
 
 

@@ -65,6 +65,7 @@ COST = {
     "currency": "EUR",
 }
 RULE = {"told_source": "google", "told_medium": "cpc", "told_campaign": "spring", "campaign": "sakura"}
+TASK = {"kind": "crm_task", "scope": "contact", "stage": "customer", "target": "Call", "name": "Call customers"}
 FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /actions": ("/actions", TASK),
     "POST /actions/<action_id>/remove": ("/actions/action1/remove", {}),
