@@ -62,6 +62,14 @@ from api.pages.shown import register as register_shown
 from api.pages.source import source, source_file
 from api.pages.source_rows import source_rows
 from api.pages.stage_words import register as register_stage_words
+from api.pages.stages import save_stage_settings, save_stages, stages
+from api.pages.stages_import import (
+    drop_stage_file,
+    load_stage_file,
+    send_stage_file,
+    stage_file,
+    stages_import,
+)
 from api.pages.team import add_member, change_role, make_link, take_member, team
 from api.pages.touch import touch
 from api.pages.tracking import tracking, tracking_file
@@ -113,6 +121,14 @@ VIEWS = (
     companies,
     companies_file,
     company,
+    stages,
+    save_stages,
+    save_stage_settings,
+    stages_import,
+    send_stage_file,
+    stage_file,
+    load_stage_file,
+    drop_stage_file,
     deal,
     conversion,
     touch,

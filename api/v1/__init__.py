@@ -22,6 +22,7 @@ from api.v1 import (
     policies,
     reports,
     scorecard,
+    stages,
     surveys,
     tasks,
 )
@@ -48,6 +49,7 @@ ROOMS = (
     pathways,
     explain,
     policies,
+    stages,
     mail,
     surveys,
     tasks,

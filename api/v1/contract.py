@@ -28,6 +28,7 @@ BEARER = "token"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 TAGS = {
     "Contacts": "People: told by the CRM, and given back with where they came from.",
+    "Stages": "The stages of the life cycle, and words on many people at once.",
     "Deals": "Opportunities and their money. The same reference again is an amendment, never a second deal.",
     "Costs": "What sources were paid by day. The same day, source, medium and campaign is replaced.",
     "Events": "Hits from a server, and touches off the web: calls, chats, booths, seminars.",

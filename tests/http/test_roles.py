@@ -23,6 +23,7 @@ from tracker.calls.numbers import add_number
 from tracker.costs.load import cost_id_of
 from tracker.db.schema import audit, contacts, conversions, metadata, touchpoints, users, views
 from tracker.db.store import Tx, begin, reading
+from tracker.lifecycle.stages import SHIPPED
 from tracker.vocabulary import Audited, Role
 
 pytestmark = SQLITE_ONLY
@@ -115,11 +116,16 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /contacts/<contact_id>/merge": ("/contacts/{contact}/merge", {"other": "{other}"}),
     "POST /contacts/<contact_id>/split": ("/contacts/{contact}/split", {"contact": "{other}"}),
     "POST /contacts/<contact_id>/stage": ("/contacts/{contact}/stage", {"stage": "evangelist"}),
+    "POST /stages": (
+        "/stages",
+        {f"stage_{n}": name for n, name in enumerate(SHIPPED.names)} | {"label_0": "Reader"},
+    ),
+    "POST /stages/settings": ("/stages/settings", {"needs_sign_off": "1", "people_follow_company": "1"}),
 }
 
 
 # These take a file of costs: tests/browser and the tests of costs go that way.
-WITH_A_FILE = {"POST /costs/import/<draft_id>/load", "POST /costs/imports/<import_id>/undo"}
+WITH_A_FILE = {"POST /costs/import/<draft_id>/load", "POST /stages/import/<draft_id>/load", "POST /costs/imports/<import_id>/undo"}
 NOT_LOGGED = {
     "POST /costs/import",
     "POST /costs/import/<draft_id>",
@@ -128,6 +134,8 @@ NOT_LOGGED = {
     "POST /logout",
     "POST /mail/now",
     "POST /policy/try",
+    "POST /stages/import",
+    "POST /stages/import/<draft_id>/drop",
 }
 
 
