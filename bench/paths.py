@@ -13,13 +13,14 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from parts.bulk import Row, counted, put, put_all
 from sqlalchemy import Engine
 
 from tracker.access.sites import site_by_id
@@ -58,7 +59,6 @@ VISITS = 4
 # Every fourth contact has a deal.
 DEALS = 4
 
-Row = tuple[Any, ...]
 COLUMNS: dict[str, tuple[str, ...]] = {
     "sites": (
         "site_id", "key", "name", "hosts", "timezone", "currency", "visit_gap_s", "lease_s", "lease_rest_s",
@@ -174,29 +174,10 @@ def build(engine: Engine, n_contacts: int) -> None:
     metadata.create_all(engine)
     site = (1, "bench", "Bench", '["www.example.com"]', "UTC", "JPY", 1800, 1800, 3600, NOW_MS, "{}")
     with begin(engine) as tx:
-        driver: Any = tx.connection.driver_connection
-        put = put_sqlite if engine.dialect.name == "sqlite" else put_postgresql
-        put(driver, "sites", [site])
+        put(tx, "sites", COLUMNS["sites"], [site])
         for first in range(1, n_contacts + 1, 20_000):
-            made = people(min(20_000, n_contacts + 1 - first), first, random)
-            for name, rows in made.items():
-                put(driver, name, rows)
-    if engine.dialect.name == "postgresql":  # as its autovacuum does; nobody does on SQLite
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("ANALYZE")
-
-
-def put_sqlite(driver: Any, name: str, rows: Sequence[Row]) -> None:
-    """Rows into a table of SQLite."""
-    places = ", ".join("?" * len(COLUMNS[name]))
-    driver.executemany(f"INSERT INTO {name} ({', '.join(COLUMNS[name])}) VALUES ({places})", rows)
-
-
-def put_postgresql(driver: Any, name: str, rows: Sequence[Row]) -> None:
-    """Rows into a table of PostgreSQL."""
-    with driver.cursor().copy(f"COPY {name} ({', '.join(COLUMNS[name])}) FROM STDIN") as copy:
-        for row in rows:
-            copy.write_row(row)
+            put_all(tx, COLUMNS, people(min(20_000, n_contacts + 1 - first), first, random))
+    counted(engine)
 
 
 def query_of(model: Model = Model.LAST_NON_DIRECT, basis: Basis = Basis.ACTIVITY) -> Query:

@@ -9,6 +9,8 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from operator import itemgetter
+from typing import Any as Whatever
 from typing import NamedTuple
 
 from tracker.vocabulary import FactKind
@@ -20,6 +22,8 @@ Spans = list[tuple[int, int]]
 ALWAYS: Spans = [(BEFORE_ALL, AFTER_ALL)]
 NEVER: Spans = []
 NOTHING: Mapping[str, str] = {}
+WHEN = itemgetter(0)
+folded = lru_cache(maxsize=200_000)(str.casefold)
 
 
 class Fact(NamedTuple):
@@ -39,22 +43,26 @@ class Fact(NamedTuple):
 
 
 class Facts:
-    """All facts of one person or company, found by kind and in order of time."""
+    """All facts of one person or company, found by kind and text, in order of time.
 
-    __slots__ = ("_attributes", "_by_kind")
+    memo  what was found of them already, by the identity of a condition, which the caller keeps alive meanwhile
+    """
+
+    __slots__ = ("_attributes", "_by_kind", "memo")
 
     def __init__(self, facts: Iterable[Fact]) -> None:
-        self._by_kind: dict[str, list[Fact]] = {}
+        self._by_kind: dict[str, dict[str, list[Fact]]] = {}
         self._attributes: dict[str, list[tuple[int, str]]] = {}
-        for fact in sorted(facts, key=lambda one: one.at):
+        self.memo: dict[tuple[str, int], list[Whatever]] = {}
+        for fact in sorted(facts, key=WHEN):
             if fact.kind == FactKind.ATTRIBUTE:
                 self._attributes.setdefault(fact.text, []).append((fact.at, fact.more["value"]))
             else:
-                self._by_kind.setdefault(fact.kind, []).append(fact)
+                self._by_kind.setdefault(fact.kind, {}).setdefault(folded(fact.text), []).append(fact)
 
-    def of(self, kind: str) -> Sequence[Fact]:
-        """The facts of a kind, oldest first."""
-        return self._by_kind.get(kind, ())
+    def of(self, kind: str) -> Mapping[str, Sequence[Fact]]:
+        """The facts of a kind by their text without regard to case, oldest first."""
+        return self._by_kind.get(kind, {})
 
     def told(self, attribute: str) -> Sequence[tuple[int, str]]:
         """What was told of an attribute, as (since, value), oldest first; '' where it was taken back."""
@@ -136,6 +144,12 @@ def fits(patterns: tuple[str, ...], text: str) -> bool:
     return any(fits_one(pattern.casefold(), text.casefold()) for pattern in patterns)
 
 
+@lru_cache(maxsize=10_000)
+def words_in(patterns: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The words, folded, that alone fit these patterns; None where something else may stand in for a *."""
+    return None if any("*" in pattern for pattern in patterns) else tuple({one.casefold(): 0 for one in patterns})
+
+
 def fits_one(pattern: str, text: str) -> bool:
     """Whether a text fits a pattern, both folded; takes the text's length at the most, whatever the pattern."""
     first, *rest = pattern.split("*")
@@ -171,9 +185,7 @@ def is_within(value: str, at_least: float | None, at_most: float | None) -> bool
 
 
 def is_one(did: Did, fact: Fact) -> bool:
-    """Whether a fact of its kind is one that a condition counts."""
-    if not fits(did.patterns, fact.text):
-        return False
+    """Whether a fact whose text fits is one that a condition counts."""
     for name, patterns in did.where:
         if not fits(patterns, fact.more.get(name, "")):
             return False
@@ -182,10 +194,30 @@ def is_one(did: Did, fact: Fact) -> bool:
 
 def counted(did: Did, facts: Facts) -> list[Fact]:
     """The facts that a condition counts, oldest first."""
-    found = facts.of(did.kind)
-    return [fact for fact in found if is_one(did, fact)] if found else []
+    key = ("counted", id(did))
+    known: list[Fact] | None = facts.memo.get(key)
+    if known is None:
+        known = facts.memo[key] = found_of(did, facts)
+    return known
 
 
+def found_of(did: Did, facts: Facts) -> list[Fact]:
+    """The same, looked for."""
+    by_text = facts.of(did.kind)
+    if not by_text:
+        return []
+    words = words_in(did.patterns)
+    if words is None:
+        found = [own for text, own in by_text.items() if fits(did.patterns, text)]
+    else:
+        found = [by_text[word] for word in words if word in by_text]
+    listed = list(found[0]) if len(found) == 1 else sorted((fact for own in found for fact in own), key=WHEN)
+    if did.where or did.at_least is not None or did.at_most is not None:
+        return [fact for fact in listed if is_one(did, fact)]
+    return listed
+
+
+@lru_cache(maxsize=200_000)
 def is_so(has: Has, value: str | None) -> bool:
     """Whether an attribute's value is as it is asked for; None or '': nobody told."""
     if not value:
@@ -213,13 +245,22 @@ def fits_any(words: tuple[str, ...], value: str) -> bool:
 
 def spans_of(condition: Condition, facts: Facts, points: Points) -> Spans:
     """The times during which a condition holds, also those that are yet to come if nothing more happens."""
+    key = ("spans", id(condition))
+    known: Spans | None = facts.memo.get(key)
+    if known is None:
+        known = facts.memo[key] = spans_found(condition, facts, points)
+    return known
+
+
+def spans_found(condition: Condition, facts: Facts, points: Points) -> Spans:
+    """The same, looked for."""
     match condition:
         case Did():
             return spans_of_did(condition, facts)
         case Has():
-            return spans_of_values(facts.told(condition.attribute), lambda value: is_so(condition, value))
-        case Scored():
-            return spans_of_points(points(), condition.at_least)
+            return spans_of_values(condition, facts.told(condition.attribute))
+        case Scored(at_least):
+            return spans_of_points(points(), at_least)
         case All(of):
             found = ALWAYS
             for one in of:
@@ -235,33 +276,43 @@ def spans_of(condition: Condition, facts: Facts, points: Points) -> Spans:
 
 def spans_of_did(did: Did, facts: Facts) -> Spans:
     """When something had happened often enough."""
-    times = [fact.at for fact in counted(did, facts)]
-    if len(times) < did.times:
+    found = counted(did, facts)
+    if len(found) < did.times:
         return NEVER
     if did.within_days is None:
-        return [(times[did.times - 1], AFTER_ALL)]
+        return [(found[did.times - 1].at, AFTER_ALL)]
     window = did.within_days * DAY_MS
     # The n-th from then on has it for as long as the first of the n is in the window.
-    firsts = zip(times, times[did.times - 1 :], strict=False)
-    return either([(last, first + window) for first, last in firsts if last < first + window])
+    firsts = zip(found, found[did.times - 1 :], strict=False)
+    return either([(last.at, first.at + window) for first, last in firsts if last.at < first.at + window])
 
 
-def spans_of_values(told: Sequence[tuple[int, str]], is_right: Callable[[str | None], bool]) -> Spans:
+def spans_of_values(has: Has, told: Sequence[tuple[int, str]]) -> Spans:
     """When an attribute was as it is asked for; before it was told it was nothing."""
     found: Spans = []
-    since, value = BEFORE_ALL, None
-    for at, next_value in [*told, (AFTER_ALL, "")]:
-        if at > since and is_right(value):
+    since, is_right = BEFORE_ALL, is_so(has, None)
+    for at, value in told:
+        if is_right and at > since:
             found.append((since, at))
-        since, value = at, next_value
-    return either(found)
+        since, is_right = at, is_so(has, value)
+    if is_right:
+        found.append((since, AFTER_ALL))
+    return either(found) if len(found) > 1 else found
 
 
 def spans_of_points(points: Sequence[tuple[int, int]], at_least: int) -> Spans:
     """When the points came to so many; before the first fact there are none."""
-    return spans_of_values(
-        [(at, str(n)) for at, n in points], lambda value: (0 if value is None else int(value)) >= at_least
-    )
+    found: Spans = []
+    since = BEFORE_ALL if at_least <= 0 else None
+    for at, n in points:
+        if n >= at_least and since is None:
+            since = at
+        elif n < at_least and since is not None:
+            found.append((since, at))
+            since = None
+    if since is not None:
+        found.append((since, AFTER_ALL))
+    return found
 
 
 def either(spans: Iterable[tuple[int, int]]) -> Spans:

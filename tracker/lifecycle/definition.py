@@ -6,6 +6,7 @@ The text is checked wholly before anything counts; an error says where it is and
 import json
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any as Whatever
 
 from tracker.errors import Invalid
@@ -42,7 +43,23 @@ def read_definition(text: str, stages: Iterable[str] | None) -> Definition:
             raise wrong(f"there are two [[{what}]] named {double!r}")
     if not rules and not points:
         raise wrong("there is neither a [[rule]] nor [[points]]")
-    return Definition(tuple(rules), tuple(points))
+    equal: dict[Condition, Condition] = {}
+    return Definition(
+        tuple(replace(one, when=shared(one.when, equal)) for one in rules),
+        tuple(replace(one, when=one.when and shared(one.when, equal)) for one in points),
+    )
+
+
+def shared(one: Condition, known: dict[Condition, Condition]) -> Condition:
+    """The same condition, of equal ones one and the same: what is found of it is kept by which it is."""
+    match one:
+        case All(of):
+            one = All(tuple(shared(each, known) for each in of))
+        case Any(of):
+            one = Any(tuple(shared(each, known) for each in of))
+        case Not(of):
+            one = Not(shared(of, known))
+    return known.setdefault(one, one)
 
 
 def read_condition(text: str) -> Condition:

@@ -6,7 +6,7 @@ it asks for: so that who was sent back comes again only when they do something. 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from tracker.lifecycle.conditions import (
@@ -15,7 +15,6 @@ from tracker.lifecycle.conditions import (
     Facts,
     Points,
     Proof,
-    Spans,
     both,
     deeds_of,
     kinds_of,
@@ -86,6 +85,7 @@ class Asked:
     scope: Scope
     known_at: int
     facts: Facts
+    points: dict[int, Points] = field(default_factory=dict)
 
     @cached_property
     def in_force(self) -> list[tuple[Version, int, int]]:
@@ -99,18 +99,17 @@ class Asked:
 
     def points_under(self, version: Version) -> Points:
         """The points by a version's rules, over time; found once."""
-        known: list[list[tuple[int, int]]] = self.__dict__.setdefault(f"points {version.version}", [])
+        known = self.points.get(version.version)
+        if known is None:
+            found: list[Sequence[tuple[int, int]]] = []
 
-        def found() -> Sequence[tuple[int, int]]:
-            if not known:
-                known.append(points_over_time(version.definition.points, self.facts))
-            return known[0]
+            def known() -> Sequence[tuple[int, int]]:
+                if not found:
+                    found.append(points_over_time(version.definition.points, self.facts))
+                return found[0]
 
-        return found
-
-    def spans(self, version: Version, rule: Rule, since: int, until: int) -> Spans:
-        """When a rule of a version is true while it counts."""
-        return both([(max(since, self.known_at), until)], spans_of(rule.when, self.facts, self.points_under(version)))
+            self.points[version.version] = known
+        return known
 
     def firings(self, *, again: bool) -> list[Firing]:
         """All times at which rules speak, also those that are yet to come if nothing more happens; in no order.
@@ -122,10 +121,11 @@ class Asked:
             begins = max(since, self.known_at)
             if begins >= until:
                 continue
+            points, counts = self.points_under(version), [(begins, until)]
             for rule in version.definition.rules:
                 if rule.scope is not self.scope:
                     continue
-                spans = self.spans(version, rule, since, until)
+                spans = both(counts, spans_of(rule.when, self.facts, points))
                 found += [Firing(at, rule, version.version, at == since > self.known_at) for at, _ in spans]
                 if again and spans:
                     deeds = both([(at, at + 1) for at in sorted(deeds_of(rule.when, self.facts))], spans)
