@@ -28,7 +28,7 @@ MOST_NAME = 200
 ENCODINGS = ("utf-8-sig", "cp932")
 DELIMITERS = (",", ";", "\t")
 CONTACT_ID = re.compile("[0-9a-f]{32}")
-DAY = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})\s*日?")
+DAY = re.compile(r"(\d{4})\s*[-/.年]\s*(\d{1,2})\s*[-/.月]\s*(\d{1,2})(?:\s*日)?")
 CLOCK = re.compile(r"[T\s]\s*(\d{1,2}):(\d{2})(?::(\d{2})(?:\.\d{1,9})?)?\s*(Z|[+-]\d{2}:?\d{2})?")
 
 
