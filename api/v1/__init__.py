@@ -3,6 +3,7 @@
 from flask import Flask
 
 from api.v1 import (
+    accounts,
     calls,
     companies,
     contacts,
@@ -33,6 +34,7 @@ from api.v1.docs import routes as docs_routes
 ROOMS = (
     contacts,
     companies,
+    accounts,
     journeys,
     deals,
     pipelines,

@@ -1,20 +1,34 @@
 """The companies of people and deals, for programs: found and ordered as on the page, and as a file."""
 
 from dataclasses import replace
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from flask import Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from api.context import here
 from api.trust import token_site
 from api.v1.contract import operation
-from api.v1.fields import CONTROL, At, Out
+from api.v1.fields import (
+    CONTROL,
+    Args,
+    At,
+    Body,
+    Flat,
+    Instant,
+    Line,
+    Out,
+    Path,
+    domain_or_refuse,
+    not_in_future,
+    refuse,
+)
 from api.v1.files import as_file
 from api.v1.paging import PageArgs, PageOut, cursor_of, key_of
+from tracker import flow
 from tracker.access.sites import Site
 from tracker.clock import format_instant, local_day
-from tracker.db.store import reading
+from tracker.db.store import Tx, begin, reading
 from tracker.errors import Invalid
 from tracker.lifecycle.settled import stages_of
 from tracker.money import plain
@@ -26,12 +40,72 @@ from tracker.reports.companies import (
     all_companies,
     companies_sheet,
     list_companies,
+    read_company,
 )
+from tracker.reports.company_told import company_told
 from tracker.reports.sheet import to_csv, to_xlsx
 
 LIST = "companies"
 OrderWord = Literal["last", "people", "open", "revenue"]
 FormatWord = Literal["json", "csv", "xlsx"]
+EXAMPLE = {
+    "name": "Kyoto Tea K.K.",
+    "properties": {"industry": "food", "employees": 120},
+    "stage": "salesqualifiedlead",
+}
+
+
+def company_domain(value: str) -> str:
+    """A company's registrable domain."""
+    domain = domain_or_refuse(value)
+    if domain is None:
+        raise refuse("is empty")
+    return domain
+
+
+class CompanyPath(Path):
+    """Which company."""
+
+    domain: Annotated[
+        str,
+        Field(
+            max_length=253,
+            description="The company's domain; the registrable one is taken.",
+            examples=["kyoto.example"],
+        ),
+        AfterValidator(company_domain),
+    ]
+
+
+class CompanyIn(Body):
+    """What a CRM knows of a company. Fields that are not given stay as they are."""
+
+    name: Line | None = Field(None, description="The company's name. Null takes it away.", examples=["Kyoto Tea K.K."])
+    properties: Flat | None = Field(
+        None, description="More of the company, flat; added to what is known, name by name."
+    )
+    stage: str | None = Field(
+        None,
+        max_length=64,
+        pattern=CONTROL,
+        description="The company's stage in the life cycle, since `changed_at`: one of the site's.",
+        examples=["opportunity"],
+    )
+    changed_at: Instant | None = Field(
+        None,
+        description="When this became true in the CRM; now when not given. Older words never win; an older `stage` "
+        "takes its place in the company's history.",
+    )
+
+
+class StageChangeOut(Out):
+    """A change of a company's stage."""
+
+    at: At = Field(description="When it came into the stage.")
+    before: str | None = Field(description="In which it was; null: nobody had told of any.", examples=["lead"])
+    stage: str = Field(description="In which it is since then.", examples=["opportunity"])
+    cause: str = Field(description="What moved it: crm, user, deal, import, api or rule.", examples=["crm"])
+    by: str = Field(description="Who or what that was.", examples=["crm"])
 
 
 class CompaniesArgs(PageArgs):
@@ -56,7 +130,9 @@ class CompanyOut(Out):
     """A company: the domain that people and deals are of."""
 
     domain: str = Field(description="The domain of its people's addresses, or as a CRM told.", examples=["acme.co.jp"])
-    name: str | None = Field(description="What most of its people's records call it.", examples=["Acme K.K."])
+    name: str | None = Field(
+        description="As the CRM calls it, else as most of its people's records do.", examples=["Acme K.K."]
+    )
     people: int = Field(description="How many people are of it.", examples=[12])
     stages: dict[str, int] = Field(
         description="How many of them are in each stage of the life cycle; stages without anybody are left out.",
@@ -74,6 +150,18 @@ class CompanyOut(Out):
     currency: str | None = Field(description="ISO 4217; the site's.", examples=["EUR"])
     first_at: At | None = Field(description="The first touch of its people.")
     last_at: At | None = Field(description="Their latest touch.")
+
+
+class OneCompany(CompanyOut):
+    """A company with what was told of it."""
+
+    properties: dict[str, Any] = Field(
+        description="What else the CRM told, flat.", examples=[{"industry": "food", "employees": 120}]
+    )
+    stage: str | None = Field(description="The company's own stage; null: nobody told.", examples=["opportunity"])
+    stage_at: At | None = Field(description="Since when it is in it.")
+    changes: list[StageChangeOut] = Field(description="How it came there, oldest first.")
+    tier: str | None = Field(description="As a target account: its tier; null: it is none.", examples=["A"])
 
 
 class CompaniesOut(PageOut):
@@ -113,6 +201,66 @@ def get_companies(args: CompaniesArgs) -> CompaniesOut | Response:
         n_companies=found.n,
         data=[company_out(one, site) for one in found.companies],
         next_cursor=cursor_of(LIST, on) if on < found.n else None,
+    )
+
+
+@operation(
+    "PUT",
+    "/companies/<domain>",
+    tag="Contacts",
+    path=CompanyPath,
+    body=CompanyIn,
+    gives=OneCompany,
+    sample="/companies/kyoto.example",
+    example=EXAMPLE,
+)
+def put_company(domain: str, body: CompanyIn, args: Args) -> OneCompany:
+    """Tell of a company: its name, its properties, its stage.
+
+    It needs no people and no deals yet. What moves a company forward moves its people forward, too, unless the site
+    switched that off; a deal of the company that is won makes it a customer.
+    """
+    site, now = token_site(), here().now()
+    not_in_future(body.changed_at, now, "changed_at")
+    fields: dict[str, Any] = {}
+    if "name" in body.model_fields_set:
+        fields["name"] = body.name
+    if body.properties is not None:
+        fields["properties"] = body.properties
+    with begin(here().engine) as tx:
+        flow.company_said(tx, site, domain, fields, body.changed_at or now, now, body.stage)
+        return one_company(tx, site, domain)
+
+
+@operation(
+    "GET",
+    "/companies/<domain>",
+    tag="Contacts",
+    path=CompanyPath,
+    gives=OneCompany,
+    sample="/companies/kyoto.example",
+)
+def get_company(domain: str, args: Args) -> OneCompany:
+    """One company: its figures, what a CRM told of it, and its way through the stages."""
+    with reading(here().engine) as tx:
+        return one_company(tx, token_site(), domain)
+
+
+def one_company(tx: Tx, site: Site, domain: str) -> OneCompany:
+    """A company with what was told of it; raises NotFound."""
+    company, told = read_company(tx, site, domain), company_told(tx, site, domain, here().now())
+    return OneCompany(
+        **company_out(company, site).model_dump(),
+        properties=dict(told.properties),
+        stage=told.stage,
+        stage_at=None if told.stage_at is None else format_instant(told.stage_at),
+        changes=[
+            StageChangeOut(
+                at=format_instant(step.at), before=step.before, stage=step.stage, cause=step.cause.value, by=step.by
+            )
+            for step in told.steps
+        ],
+        tier=told.account.tier if told.account else None,
     )
 
 
