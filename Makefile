@@ -10,7 +10,7 @@ BENCH_ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo serve test spec lint fix snippet bench bench-ingest bench-attribution bench-pages bench-paths crash-test soak truth fuzz wheel lock clean
+.PHONY: help setup demo serve test gallery spec lint fix snippet bench bench-ingest bench-attribution bench-lifecycle bench-pages bench-paths crash-test soak truth fuzz wheel lock clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s  %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,13 @@ test: $(VENV)/.dev ## every test: SQLite, PostgreSQL and a real browser
 	@.ci/machine
 	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile -rfEs \
 		$(if $(CI),-p tests.no_skips) $(PYTEST_ARGS)
+
+gallery: $(VENV)/.dev ## every page of the snippet's gallery in three browsers, and the record that they were played
+	@.ci/machine
+	MINAMOTO_TEST_WHOLE_GALLERY=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=3 --dist=loadfile -rfEs \
+		-p tests.no_skips tests/browser/test_gallery_chromium.py tests/browser/test_gallery_firefox.py \
+		tests/browser/test_gallery_webkit.py
+	@$(BIN)/python -m tests.browser.gallery.played
 
 spec: $(VENV)/.dev ## the rules as tables, in seconds
 	$(BIN)/python -m pytest tests/spec $(PYTEST_ARGS)
@@ -61,6 +68,9 @@ bench-paths: $(VENV)/.dev ## a report over a million paths, and one deal credite
 
 bench-pages: $(VENV)/.dev ## each page's server time and first paint over a million visits (some minutes)
 	@$(BIN)/python bench/pages.py $(BENCH_ARGS)
+
+bench-lifecycle: $(VENV)/.dev ## a million people counted anew under twenty rules, and one person's change (some minutes)
+	@$(BIN)/python bench/lifecycle.py $(BENCH_ARGS)
 
 crash-test: $(VENV)/.dev ## kill, stop and starve servers and databases under load: nothing answered may be lost
 	@$(BIN)/python bench/crash.py $(BENCH_ARGS)

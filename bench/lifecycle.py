@@ -41,6 +41,7 @@ FORMS = ("newsletter", "whitepaper", "seminar", "demo")
 INDUSTRIES = ("retail", "manufacturing", "software", "finance")
 VIEWS, VISITS = 8, 2
 AT_A_TIME = 500
+AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "sites": (
@@ -197,7 +198,7 @@ def one_change(engine: Engine, number: int, at: datetime) -> float:
     form = Hit(
         hit_id=uuid7(to_ms(at), number.to_bytes(10, "big")), visitor_id=f"v{number}", kind=HitKind.FORM,
         origin=Origin.BROWSER, occurred_at=at, received_at=at, url="https://www.example.com/demo", referrer=None,
-        title=None, user_agent=None, country=None, consent="none", details=told,
+        title=None, user_agent=AGENT, country=None, consent="none", details=told,
     )  # fmt: skip
     start = time.perf_counter()
     with begin(engine) as tx:

@@ -17,6 +17,7 @@ from tracker.clock import EPOCH
 from tracker.db.schema import calls, engagements, hits, hits_waiting, identifications, retention, visit_hits, visits
 from tracker.db.store import Tx, begin, reading
 from tracker.db.writes import among, drop, upsert
+from tracker.lifecycle.seal import seal
 from tracker.visits.engagement import LEAVES_OF_PAGE
 from tracker.visits.fold import HITS_OF_VISIT
 
@@ -77,7 +78,7 @@ def prune(engine: Engine, days: int, now: datetime, n_hits: int = HITS_AT_A_TIME
     aim = horizon_for(days, now)
     if aim is None:
         return 0
-    move_horizons(engine, aim)
+    move_horizons(engine, aim, now)
     with reading(engine) as tx:
         step = next_step(tx, aim, n_hits)
     if step is None:
@@ -86,8 +87,11 @@ def prune(engine: Engine, days: int, now: datetime, n_hits: int = HITS_AT_A_TIME
         return take(tx, step)
 
 
-def move_horizons(engine: Engine, aim: datetime) -> None:
-    """Move each site's horizon forward, unless a hit from before it waits: its visit is not known yet."""
+def move_horizons(engine: Engine, aim: datetime, now: datetime) -> None:
+    """Move each site's horizon forward, unless a hit from before it waits: its visit is not known yet.
+
+    What rules decided by what is about to leave is kept first.
+    """
     with reading(engine) as tx:
         sites = all_sites(tx)
         if not behind(tx, sites, aim) or waits_from_before(tx, aim):
@@ -101,6 +105,8 @@ def move_horizons(engine: Engine, aim: datetime) -> None:
         if not free or waits_from_before(tx, aim):
             return
         states = known(tx)
+        for site_id in sorted(free):
+            seal(tx, site_id, aim, now)
         upsert(tx, retention, [row_of(moved(states.get(site_id), site_id, aim)) for site_id in sorted(free)])
 
 

@@ -26,9 +26,12 @@ from tracker.db.schema import (
     visits,
 )
 from tracker.db.store import begin, reading
+from tracker.lifecycle.settled import Lifecycle, restage, save_lifecycle
+from tracker.lifecycle.versions import save_definition
 from tracker.logimport import import_log
 from tracker.rebuild import rebuild
 from tracker.retention import horizon_for, kept_since, known, next_step, prune, take
+from tracker.staging import restage_some
 from tracker.vocabulary import HitKind, Origin
 
 DAY = timedelta(days=1)
@@ -357,3 +360,30 @@ def test_the_contacts_page_and_the_api_say_from_when_on_page_views_are_kept(stor
     assert way is not None
     assert HitKind.FORM.value in [item["kind"] for item in way["data"]]
     assert HitKind.PAGE.value not in [item["kind"] for item in way["data"]]
+
+
+def test_what_rules_decided_by_page_views_stays_when_they_go(world: World) -> None:
+    rule = '[[rule]]\nname = "looked at prices"\nstage = "marketingqualifiedlead"\nwhen = { page = "/p1" }'
+    with begin(world.store) as tx:
+        save_lifecycle(tx, world.site.site_id, Lifecycle(needs_sign_off=False))
+        save_definition(tx, world.site.site_id, rule, reason="prices", by="ann", now=START, from_at=START)
+    visit(world, "v", START)
+    form = {"form": {"id": "contact"}, "identifiers": {"email": "hana@kyoto.example"}}
+    world.send("v", [world.hit(START + timedelta(minutes=3), "/contact", kind="form", **form)])
+    world.fold()
+    kept = {name: world.facts()[name] for name in ("stage_changes", "contacts", "conversions", "paths")}
+    assert len(kept["stage_changes"]) == 1
+    visit(world, "z", START + 20 * DAY)
+    world.fold()
+    assert prune_to(world.store, MIDNIGHT + 10 * DAY) > 0
+    assert "page" not in kinds(world.store)[:1]
+    with begin(world.store) as tx:
+        rebuild(tx, 100)
+    assert {name: world.facts()[name] for name in kept} == kept
+    with begin(world.store) as tx:  # and under definitions that say otherwise since then
+        save_definition(tx, world.site.site_id, rule.replace("/p1", "/x"), reason="not", by="ann", now=START)
+        restage(tx, world.site.site_id)
+    with begin(world.store) as tx:
+        while restage_some(tx, 10, START + 41 * DAY):
+            pass
+    assert {name: world.facts()[name] for name in kept} == kept
