@@ -47,6 +47,7 @@ from api.pages.frame import register as register_frame
 from api.pages.funnel import funnel, funnel_file
 from api.pages.funnel_rows import funnel_rows, funnel_rows_file
 from api.pages.install import check_heard, check_site, install, save_tracking
+from api.pages.mails_import import answers_import, mails_import, send_answers, send_mails
 from api.pages.opportunities import opportunities, opportunities_file
 from api.pages.opportunities_rows import opportunities_rows
 from api.pages.opportunity_stages import opportunity_stages, save_opportunity_stages
@@ -55,6 +56,14 @@ from api.pages.password import change_password, new_password, password, set_new_
 from api.pages.pathways import pathways, pathways_file, pathways_rows
 from api.pages.person import merge_contact, merge_page, move_contact, split_contact
 from api.pages.policy import policy, save_settings, try_settings
+from api.pages.programmes import (
+    make_mail_link,
+    programme,
+    programme_rows,
+    programmes,
+    programmes_file,
+    save_programme,
+)
 from api.pages.routes import routes
 from api.pages.scorecard import save_target, scorecard, scorecard_file, scorecard_rows
 from api.pages.session import log_in, login, logout
@@ -70,6 +79,7 @@ from api.pages.stages_import import (
     stage_file,
     stages_import,
 )
+from api.pages.surveys import answers_file, make_survey, save_survey, surveys
 from api.pages.team import add_member, change_role, make_link, take_member, team
 from api.pages.touch import touch
 from api.pages.tracking import tracking, tracking_file
@@ -183,6 +193,20 @@ VIEWS = (
     keep_view,
     rename_view,
     remove_view,
+    programmes,
+    programmes_file,
+    programme,
+    programme_rows,
+    save_programme,
+    make_mail_link,
+    mails_import,
+    send_mails,
+    surveys,
+    answers_file,
+    make_survey,
+    save_survey,
+    answers_import,
+    send_answers,
 )
 
 

@@ -298,7 +298,7 @@ def post_sendgrid(body: SendGridIn, args: Args) -> SendGridTaken:
     found = from_sendgrid(body.root, now, email_of)
     with begin(context.engine) as tx:
         n_new = mails_told(tx, site, found.events, now)
-    ignored = {reason.value: n for reason, n in sorted(found.refused.items())}
+    ignored = dict(sorted(found.refused.items()))
     return SendGridTaken(accepted=n_new, duplicates=len(found.events) - n_new, ignored=ignored)
 
 

@@ -24,13 +24,15 @@ from tracker.costs.load import cost_id_of
 from tracker.db.schema import audit, contacts, conversions, metadata, touchpoints, users, views
 from tracker.db.store import Tx, begin, reading
 from tracker.lifecycle.stages import SHIPPED
+from tracker.mailing.programmes import found_programmes
+from tracker.survey.surveys import add_survey
 from tracker.vocabulary import Audited, Role
 
 pytestmark = SQLITE_ONLY
 PAGE = Path(__file__).parents[2] / "docs/roles.md"
 LINE = re.compile(r"\| `(?P<method>[A-Z]+) (?P<rule>/[^`]*)` \| (?P<least>\w+) \| (?:`(?P<logged>\w+)`|–) \|")
 BOB, NEW = "bob@acme.example", "new@acme.example"
-VIEW, OWN_VIEW = "acmes-view", "own-view"
+VIEW, OWN_VIEW, SURVEY = "acmes-view", "own-view", "acmes-survey"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,11 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /team/link": ("/team/link", {"email": BOB}),
     "POST /team/remove": ("/team/remove", {"email": BOB}),
     "POST /team/role": ("/team/role", {"email": BOB, "role": "analyst"}),
+    "POST /programmes/links": ("/programmes/links", {"programme": "welcome", "url": "https://www.acme.example/"}),
+    "POST /programmes/settings": ("/programmes/settings", {"programme": "welcome", "audience": "customer"}),
+    "POST /surveys": ("/surveys", {"name": "Spring", "for_anybody": "1"}),
+    "POST /surveys/of/<survey_id>": (f"/surveys/of/{SURVEY}", {"name": "Autumn", "is_open": "1"}),
+    "GET /surveys/answers.<form>": ("/surveys/answers.csv", {}),
     "POST /views": ("/views", {"page": "source", "name": "Spring", "query": "by=source", "shared": "1"}),
     "POST /views/<view_id>": ("/views/{own_view}", {"name": "Renamed", "shared": "1"}),
     "POST /views/<view_id>/delete": ("/views/{own_view}/delete", {}),
@@ -125,7 +132,13 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
 
 
 # These take a file of costs: tests/browser and the tests of costs go that way.
-WITH_A_FILE = {"POST /costs/import/<draft_id>/load", "POST /stages/import/<draft_id>/load", "POST /costs/imports/<import_id>/undo"}
+WITH_A_FILE = {
+    "POST /programmes/import",
+    "POST /surveys/import",
+    "POST /costs/import/<draft_id>/load",
+    "POST /stages/import/<draft_id>/load",
+    "POST /costs/imports/<import_id>/undo",
+}
 NOT_LOGGED = {
     "POST /costs/import",
     "POST /costs/import/<draft_id>",
@@ -159,6 +172,8 @@ def acme(world: World) -> Known:
         set_role(tx, bob, world.acme.site_id, Role.VIEWER, world.clock())
         add_number(tx, world.acme.site_id, "Asia/Tokyo", "+81355557777", now=world.clock(), source="fair")
         keep_view(tx, VIEW, eve)
+        found_programmes(tx, world.acme.site_id, ["welcome"])
+        add_survey(tx, world.acme.site_id, SURVEY, "Acmes", "", for_anybody=True, now=world.clock())
         keep_actions(tx, world)
         ids = [
             tx.execute(select(column).where(column.table.c.site_id == world.acme.site_id)).scalars().first()
@@ -166,7 +181,18 @@ def acme(world: World) -> Known:
         ]
     names = ("contact_id", "conversion_id", "touchpoint_id")
     told_ids = {name: str(found) for name, found in zip(names, ids, strict=True)}
-    return Known({**told_ids, "reference": "D-1", "view_id": VIEW, "form": "csv", "nonce": "x", "page": "1"})
+    return Known(
+        {
+            **told_ids,
+            "reference": "D-1",
+            "view_id": VIEW,
+            "form": "csv",
+            "nonce": "x",
+            "page": "1",
+            "name": "welcome",
+            "survey_id": SURVEY,
+        }
+    )
 
 
 def ask(browser: FlaskClient, method: str, path: str, form: Mapping[str, Any] | None = None) -> TestResponse:

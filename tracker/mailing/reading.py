@@ -66,7 +66,7 @@ class ReadEvents:
     """What was read of a batch; `refused`: how many were not, by reason."""
 
     events: tuple[MailEvent, ...]
-    refused: Mapping[Fault, int]
+    refused: Mapping[str, int]
     lines: tuple[tuple[int, Fault], ...] = ()
 
 
@@ -126,11 +126,11 @@ def from_sendgrid(events: Sequence[Mapping[str, Any]], now: datetime, email_of: 
     email_of  an address in its one spelling, None for what is none
     """
     found: list[MailEvent] = []
-    refused: Counter[Fault] = Counter()
+    refused: Counter[str] = Counter()
     for one in events:
         read = sendgrid_event(one, now, email_of)
         if isinstance(read, Fault):
-            refused[read] += 1
+            refused[read.value] += 1
         else:
             found.append(read)
     return ReadEvents(tuple(found), dict(refused))
@@ -182,12 +182,12 @@ def named_by_sendgrid(told: Mapping[str, Any]) -> tuple[str | None, str]:
 def from_rows(rows: Iterable[UploadedRow], timezone: str, now: datetime, email_of: EmailOf) -> ReadEvents:
     """The rows of a file (COLUMNS) as events; days and times without an offset are in the site's zone."""
     found: list[MailEvent] = []
-    refused: Counter[Fault] = Counter()
+    refused: Counter[str] = Counter()
     lines: list[tuple[int, Fault]] = []
     for row in rows:
         read = row_event(row, timezone, now, email_of)
         if isinstance(read, Fault):
-            refused[read] += 1
+            refused[read.value] += 1
             lines.append((row.line, read))
         else:
             found.append(read)

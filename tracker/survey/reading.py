@@ -47,7 +47,7 @@ class ReadAnswers:
     """What was read of a file; `refused`: how many rows were not, by reason; `lines`: each of these."""
 
     answers: tuple[Answer, ...]
-    refused: Mapping[Fault, int]
+    refused: Mapping[str, int]
     lines: tuple[tuple[int, Fault], ...]
 
 
@@ -66,12 +66,12 @@ def from_rows(
 ) -> ReadAnswers:
     """The rows of a file (COLUMNS) as answers; days and times without an offset are in the site's zone."""
     found: list[Answer] = []
-    refused: Counter[Fault] = Counter()
+    refused: Counter[str] = Counter()
     lines: list[tuple[int, Fault]] = []
     for row in rows:
         read = row_answer(row, timezone, now, email_of)
         if isinstance(read, Fault):
-            refused[read] += 1
+            refused[read.value] += 1
             lines.append((row.line, read))
         else:
             found.append(read)
