@@ -4,7 +4,7 @@ Every way in ends here: the API, SendGrid's webhook, our own redirect, the surve
 contact by this: whose an address is, is asked when it is read.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -16,10 +16,11 @@ from tracker.db.schema import contacts
 from tracker.db.store import Tx
 from tracker.errors import Invalid
 from tracker.identity.normalise import email_of
-from tracker.identity.stitch import find_contact
+from tracker.identity.stitch import find_contact, staying
 from tracker.mailing import events as mails
 from tracker.mailing import reading as of_mails
 from tracker.mailing.reading import MailEvent, ReadEvents
+from tracker.staging import facts_told
 from tracker.survey import answers as nps
 from tracker.survey import reading as of_answers
 from tracker.survey.reading import Answer, ReadAnswers
@@ -32,19 +33,23 @@ MOST_TOLD = 10
 def mails_told(tx: Tx, site: Site, events: Sequence[MailEvent], now: datetime) -> int:
     """Keep what became of mails; returns how many events were not there yet."""
     new = mails.keep(tx, site.site_id, site.timezone, events, now)
-    people_told(tx, site, ((one.email, one.contact_id) for one in new))
+    people_told(tx, site, [(one.email, one.contact_id) for one in new], now)
     return len(new)
 
 
 def answers_told(tx: Tx, site: Site, answers: Sequence[Answer], origin: Origin, now: datetime) -> int:
     """Keep answers to surveys; returns how many were not there yet."""
     new = nps.keep(tx, site.site_id, site.timezone, answers, origin, now)
-    people_told(tx, site, ((one.email, one.contact_id) for one in new))
+    people_told(tx, site, [(one.email, one.contact_id) for one in new], now)
     return len(new)
 
 
-def people_told(tx: Tx, site: Site, whose: Iterable[tuple[str, str | None]]) -> None:
+def people_told(tx: Tx, site: Site, whose: Collection[tuple[str, str | None]], now: datetime) -> None:
     """There are new facts about these people, (e-mail or '', contact id or None): rules may move them."""
+    emails = {email for email, _ in whose if email}
+    stays = {staying(tx, contact_id) for contact_id in {one for _, one in whose if one}}
+    if emails or stays:
+        facts_told(tx, site, emails=emails, contact_ids=stays, now=now)
 
 
 def recipient_by(tx: Tx, site: Site, email: str | None, contact_id: str | None) -> tuple[str, str | None]:
