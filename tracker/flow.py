@@ -136,8 +136,8 @@ def follow(tx: Tx, seqs: Sequence[int], ahead: Ahead, *, credit: bool) -> None:
         if credit:
             tell(tx, site_id, [day_mark(day) for owner, day in folded.days if owner == site_id])
             people = touched | settled.people
-            if has_rules(tx, site_id):
-                people |= people_did(tx, site, people | people_of_browsers(tx, browsers_of(own)))
+            browsers = browsers_of(own) if has_rules(tx, site_id) else ()
+            people |= people_did(tx, site, people | people_of_browsers(tx, browsers))
             attribute(tx, site_id, site.timezone, people, call_ids=settled.strangers)
 
 

@@ -86,10 +86,13 @@ def has_rules(tx: Tx, site_id: int, scope: Scope | None = None) -> bool:
 def people_did(tx: Tx, site: Site, contact_ids: Iterable[str], now: datetime | None = None) -> set[str]:
     """These people did something, or something was told of them: derive their stages, and those of their companies.
 
-    returns  the people whose changes are others than they were; nobody's where the site has no definitions
+    returns  the people whose changes are others than they were; where the site has no definitions only of those who
+             follow a company
     """
     people = set(contact_ids)
-    if not people or not has_rules(tx, site.site_id):
+    if people and not has_rules(tx, site.site_id):
+        return stages_changed(tx, site, company.followers(tx, people), now)
+    if not people:
         return set()
     changed = stages_changed(tx, site, people, now)
     if has_rules(tx, site.site_id, Scope.COMPANY):

@@ -217,8 +217,8 @@ def get_companies(args: CompaniesArgs) -> CompaniesOut | Response:
 def put_company(domain: str, body: CompanyIn, args: Args) -> OneCompany:
     """Tell of a company: its name, its properties, its stage.
 
-    It needs no people and no deals yet. What moves a company forward moves its people forward, too, unless the site
-    switched that off; a deal of the company that is won makes it a customer.
+    It needs no people and no deals yet. What moves a company forward moves its people forward, too, where the site
+    switched that on; a deal of the company that is won makes it a customer.
     """
     site, now = token_site(), here().now()
     not_in_future(body.changed_at, now, "changed_at")

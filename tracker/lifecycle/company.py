@@ -67,6 +67,9 @@ def is_news(tx: Tx, said: CompanyStageSaid, known: Sequence[Word], word: Word) -
     """Whether a word on the present changes anything; what a CRM says for the first time does, as it may later."""
     if word.cause is StageCause.CRM:
         return word in news_of([*known, word])
+    here = (companies.c.site_id == said.site_id, companies.c.domain == said.domain)
+    if tx.execute(select(companies.c.stage).where(*here)).scalar() != said.stage:  # also by a rule
+        return True
     wins = wins_of_companies(tx, said.site_id, [said.domain]).get(said.domain, [])
     return changes_of([*known, word], wins) != changes_of(known, wins)
 
@@ -351,6 +354,23 @@ def steps_of(rows: Sequence[Any], stages: Stages) -> list[Word]:
     return [
         Word(max(row.occurred_at, known_at), row.stage, StageCause.COMPANY, row.domain, "") for row in [*before, *later]
     ]
+
+
+def followers(tx: Tx, contact_ids: Iterable[str]) -> set[str]:
+    """Those of these people whose company is in a stage."""
+    found: set[str] = set()
+    for some in chunks(sorted(set(contact_ids))):
+        query = (
+            select(contacts.c.contact_id)
+            .join(companies, companies.c.domain == contacts.c.company_domain)
+            .where(
+                contacts.c.contact_id.in_(some),
+                companies.c.site_id == contacts.c.site_id,
+                companies.c.stage.is_not(None),
+            )
+        )
+        found.update(tx.execute(query).scalars())
+    return found
 
 
 def people_of(tx: Tx, site_id: int, domains: Iterable[str]) -> list[str]:
