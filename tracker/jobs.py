@@ -24,6 +24,7 @@ from tracker.costs.importing import forget_drafts, has_old_drafts
 from tracker.db.store import Tx, begin, checkpoint, connect, reading
 from tracker.db.writes import has_one_writer
 from tracker.identity.normalise import company_domain_of
+from tracker.lifecycle.drafts import forget_stage_drafts, has_old_stage_drafts
 from tracker.phones import phone_of
 from tracker.retention import prune
 from tracker.urls import read_arrival
@@ -138,6 +139,11 @@ def forget_cost_files(engine: Engine, settings: Settings) -> int:
     return forget(engine, has_old_drafts, forget_drafts)
 
 
+def forget_stage_files(engine: Engine, settings: Settings) -> int:
+    """Delete files of stages that nobody decided about for a day; returns how many."""
+    return forget(engine, has_old_stage_drafts, forget_stage_drafts)
+
+
 def forget_old_marks(engine: Engine, settings: Settings) -> int:
     """Delete the oldest marks of what was credited anew where there are very many; returns how many."""
     return forget(engine, lambda tx, now: has_full_sites(tx), lambda tx, now: forget_marks(tx))
@@ -163,6 +169,7 @@ JOBS = (
     Job("forget used links", forget_links, rest_s=86_400.0, pause_s=86_400.0),
     Job("forget marks", forget_old_marks, rest_s=3_600.0, pause_s=3_600.0),
     Job("forget cost files", forget_cost_files, rest_s=3_600.0, pause_s=3_600.0),
+    Job("forget stage files", forget_stage_files, rest_s=3_600.0, pause_s=3_600.0),
     Job("forget leases", forget_old_leases, rest_s=86_400.0, pause_s=86_400.0),
 )
 

@@ -27,7 +27,7 @@ from api.trust import Audience, audience_of
 from tests.browser.conftest import NewContext
 from tests.live import Live, running
 from tests.people import browser_of, send
-from tracker.db.schema import contacts, conversions, costs, deal_contacts, deals, touchpoints
+from tracker.db.schema import contacts, conversions, costs, deal_contacts, deals, stage_drafts, touchpoints
 from tracker.db.store import connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.demo.prepare import seed
@@ -73,6 +73,9 @@ PAGES = {
     "policy": "/policy",
     "scorecard": "/reports/scorecard",
     "scorecard_rows": "/reports/scorecard/rows?metric=days_to_customer",
+    "stage_file": "/stages/import/{stage_draft}",
+    "stages": "/stages",
+    "stages_import": "/stages/import",
     "source": f"/reports/source?{PERIOD}&by=channel,campaign",
     "source_rows": f"/reports/source/rows?{PERIOD}&metric=visits",
     "team": "/team",
@@ -149,8 +152,20 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
             send(owner, "/views", {"page": "source", "query": PERIOD, "name": "四月 April", "shared": "1"})
             sent = send(owner, "/costs/import", {"file": (io.BytesIO(CSV), "spend.csv")})
             draft = sent.headers.get("Location", "").partition("?")[0].rpartition("/")[2]
+            send(owner, "/stages/import", {"file": (io.BytesIO(stage_file_of(store)), "stages.csv")})
             cookie = owner.get_cookie("minamoto")
             yield Walked(live, cookie.value, paths_of(store, draft))
+
+
+def stage_file_of(store: Engine) -> bytes:
+    """A file with somebody who moves on, somebody who goes back, and somebody whom nobody knows."""
+    with reading(store) as tx:
+        query = select(contacts.c.crm_id, contacts.c.stage).where(
+            contacts.c.crm_id.is_not(None), contacts.c.stage.is_not(None)
+        )
+        known = tx.execute(query.order_by(contacts.c.stage).limit(20)).all()
+    rows = [f"{known[0].crm_id},evangelist", f"{known[-1].crm_id},subscriber", "nobody@example.com,lead"]
+    return "\n".join(["CRM ID,Stage", *rows]).encode()
 
 
 def paths_of(store: Engine, draft: str) -> dict[str, str]:
@@ -170,6 +185,7 @@ def paths_of(store: Engine, draft: str) -> dict[str, str]:
             "deal": one(deals.c.reference),
             "domain": tx.execute(select(contacts.c.company_domain).where(contacts.c.contact_id == buyer)).scalar(),
             "draft": draft,
+            "stage_draft": one(stage_drafts.c.draft_id),
             "touch": tx.execute(select(touchpoints.c.touchpoint_id).limit(1)).scalar(),
         }
     return {name: path.format(**examples) for name, path in PAGES.items()}
