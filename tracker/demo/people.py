@@ -21,6 +21,9 @@ _PLACES = """
 _TRADES = """
 製作所 seisakusho 精機 seiki 工業 kogyo 化学 kagaku 食品 foods 電装 denso 金属 kinzoku 樹脂 jushi
 """.split()
+_OLDER_TRADES = """
+物流 butsuryu 建設 kensetsu 印刷 insatsu 繊維 seni 薬品 yakuhin 機工 kiko 木材 mokuzai 陶器 toki 硝子 glass 倉庫 soko
+""".split()
 _ABROAD = (
     ("Anna Lindqvist", "Lindqvist Verktyg AB", "lindqvist-verktyg.example", "DE"),
     ("Tom Brennan", "Brennan Fittings Inc.", "brennan-fittings.example", "US"),
@@ -68,6 +71,24 @@ def invent(random: Random, n: int) -> list[Person]:
             continue
         name, last, first = names[i]
         company, domain = companies[i * 4 // 5]
+        people.append(Person(name, f"{first}.{last}@{domain}", phone, company, domain, "JP"))
+    return people
+
+
+def invent_older(random: Random, n: int) -> list[Person]:
+    """n people of the years before, at most 660: none of them is one of invent's, and they share 160 companies."""
+    companies = [
+        (f"株式会社{place}{trade}", f"{latin}-{word}.example")
+        for place, latin in _pairs(_PLACES)
+        for trade, word in _pairs(_OLDER_TRADES)
+    ]
+    random.shuffle(companies)
+    names = [(f"{last} {first}", latin, word) for last, latin in _pairs(_SURNAMES) for first, word in _pairs(_GIVEN)]
+    random.shuffle(names)
+    people: list[Person] = []
+    for i, (name, last, first) in enumerate(names[:n]):
+        company, domain = companies[i * 4 // 5 % len(companies)]
+        phone = f"03-0000-{random.randrange(1000, 10_000)}"
         people.append(Person(name, f"{first}.{last}@{domain}", phone, company, domain, "JP"))
     return people
 

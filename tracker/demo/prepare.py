@@ -2,17 +2,19 @@
 
 The history goes through the real pipeline in chapters of some days, a transaction each: beacons are accepted at their
 own time and folded, then come the CRM and the costs. A chapter's first hit in the journal says that it was told; so a
-second run tells nothing again, and one that was interrupted goes on where it stopped.
+second run tells nothing again, and one that was interrupted goes on where it stopped. Before them comes the past
+(past.py): written into the journals, and derived from them all at once.
 """
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Engine, insert, select, update
 from sqlalchemy.engine import make_url
 
 from tracker import flow
@@ -25,10 +27,11 @@ from tracker.collect.journal import append
 from tracker.collect.payload import Hit
 from tracker.config import Settings, settings
 from tracker.costs.load import load
-from tracker.db.schema import hits, sites, users
+from tracker.db.schema import crm_changes, hits, sites, users
 from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.deals.pipelines import StageTold, tell_pipeline
+from tracker.demo.past import CUSTOMERS, MONTHS, NEWSLETTER, STEPS, TARGETS, WELCOME, Past, Word, recall
 from tracker.demo.story import (
     CURRENCY,
     DAYS,
@@ -36,12 +39,19 @@ from tracker.demo.story import (
     PIPELINE_STAGES,
     SITE_KEY,
     TIMEZONE,
+    Beacon,
     Day,
     Meeting,
     tell,
 )
 from tracker.errors import Invalid, NotFound
-from tracker.vocabulary import Consent, Origin
+from tracker.identity.stitch import founded_id
+from tracker.lifecycle.targets import TargetTold, tell_target
+from tracker.mailing import events as mails
+from tracker.mailing.programmes import MailProgramme, tell_programme
+from tracker.rebuild import rebuild
+from tracker.survey import answers
+from tracker.vocabulary import Consent, IdentifierKind, Origin, Programme
 
 Progress = Callable[[int], None]
 
@@ -56,15 +66,22 @@ TOLD_FILE = "demo-history.txt"
 CHAPTER_DAYS = 3
 FOLD_BATCH = 1_000
 MAX_AGE = timedelta(days=7)
+BY = "user demo@minamoto.example"
+PROGRAMMES = (
+    (WELCOME, Programme.NURTURE, "ウェルカムメール (welcome)", tuple(step for step, *_ in STEPS)),
+    (NEWSLETTER, Programme.NURTURE, "メルマガ (newsletter)", ()),
+    (CUSTOMERS, Programme.CUSTOMER, "お客様通信 (customer news)", ()),
+)
 
 
 def prepare(
-    folder: Path, port: int, now: datetime, progress: Progress, *, days: int = DAYS
+    folder: Path, port: int, now: datetime, progress: Progress, *, days: int = DAYS, months: int = MONTHS
 ) -> tuple[Settings, list[tuple[str, str]]]:
     """The demo's settings, for this process and those it starts, and (label, link) to print.
 
     folder    where its store, its password and its token are kept; made if it is not there
     progress  is called with the number of hits folded so far
+    days, months  of the story, and of the past before it
     Safe to run again: what is there already stays as it is.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -78,7 +95,7 @@ def prepare(
     engine = connect(own.database_url, synchronous="NORMAL")
     upgrade(engine)
     if not is_whole(engine, folder):
-        seed(engine, now, base, progress, days=days)
+        seed(engine, now, base, progress, days=days, months=months)
         keep(folder / TOLD_FILE, "The demo's history is told wholly; a newer release tells no other one into it.")
     password, token = log_in(engine, folder, now), let_in(engine, folder, now)
     engine.dispose()
@@ -108,8 +125,8 @@ def links(base: str, password: str, token: str) -> list[tuple[str, str]]:
     ]
 
 
-def seed(engine: Engine, now: datetime, base: str, progress: Progress, *, days: int = DAYS) -> None:
-    """Tell the history up to the first seeding, as far as it is not told yet."""
+def seed(engine: Engine, now: datetime, base: str, progress: Progress, *, days: int = DAYS, months: int = 0) -> None:
+    """Tell the history up to the first seeding, as far as it is not told yet. months: of the past before the days."""
     with begin(engine) as tx:
         site = demo_site(tx, now)
     story = tell(site.created_at, base, days)
@@ -118,6 +135,12 @@ def seed(engine: Engine, now: datetime, base: str, progress: Progress, *, days: 
         if is_told(tx, site, chapters[-1]):
             return
     done = 0
+    if months:
+        past = recall(site.created_at, base, story, months)
+        with begin(engine) as tx:
+            if not is_told(tx, site, [past]):
+                done = tell_past(tx, site, past)
+        progress(done)
     for chapter in chapters:
         with begin(engine) as tx:
             if not is_told(tx, site, chapter):
@@ -150,17 +173,45 @@ def demo_site(tx: Tx, now: datetime) -> Site:
         return site
 
 
-def is_told(tx: Tx, site: Site, chapter: Sequence[Day]) -> bool:
+def is_told(tx: Tx, site: Site, chapter: Sequence[Day | Past]) -> bool:
     """Whether a chapter of the history is in the store; the journal is asked for the first hit of its first day."""
     first = chapter[0].first_hit_id
     query = select(hits.c.seq).where(hits.c.site_id == site.site_id, hits.c.hit_id == first)
     return first is not None and tx.execute(query).first() is not None
 
 
-def tell_chapter(tx: Tx, site: Site, chapter: Sequence[Day]) -> int:
-    """Put some days through the pipeline; returns how many hits were folded."""
+def tell_past(tx: Tx, site: Site, past: Past) -> int:
+    """Write the past into the journals and derive all of it at once; returns how many hits were folded."""
+    send_beacons(tx, site, past.beacons)
+    tx.execute(insert(crm_changes), [row_of(site, word) for word in past.words])
+    for name, audience, label, steps in PROGRAMMES:
+        tell_programme(tx, site.site_id, MailProgramme(name, audience, label, steps))
+    mails.keep(tx, site.site_id, site.timezone, past.mails, site.created_at)
+    answers.keep(tx, site.site_id, site.timezone, past.answers, Origin.DEMO, site.created_at)
+    for metric, value in TARGETS.items():
+        tell_target(tx, site.site_id, TargetTold(metric, past.from_month, value), BY, site.created_at)
+    done = rebuild(tx, FOLD_BATCH)
+    load(tx, site.site_id, past.costs, site.created_at)
+    return done
+
+
+def row_of(site: Site, word: Word) -> dict[str, Any]:
+    """A word as a row of the CRM's journal, which knows people by their contacts' ids."""
+    key = founded_id(site.site_id, (IdentifierKind.EMAIL, word.key)) if "@" in word.key else word.key
+    return {
+        "site_id": site.site_id,
+        "kind": word.kind.value,
+        "key": key,
+        "payload": dict(word.payload),
+        "changed_at": word.at,
+        "received_at": word.at,
+    }
+
+
+def send_beacons(tx: Tx, site: Site, beacons: Iterable[Beacon]) -> None:
+    """Let each beacon be accepted when it came."""
     facts = {site.key: SiteFacts(site.site_id, site.hosts, site.timezone)}
-    for beacon in (beacon for day in chapter for beacon in day.beacons):
+    for beacon in beacons:
         accept(
             tx,
             beacon.body,
@@ -170,6 +221,11 @@ def tell_chapter(tx: Tx, site: Site, chapter: Sequence[Day]) -> int:
             now=beacon.at,
             max_age=MAX_AGE,
         )
+
+
+def tell_chapter(tx: Tx, site: Site, chapter: Sequence[Day]) -> int:
+    """Put some days through the pipeline; returns how many hits were folded."""
+    send_beacons(tx, site, (beacon for day in chapter for beacon in day.beacons))
     append(tx, site.site_id, [hit_of(meeting) for day in chapter for meeting in day.meetings])
     done = 0
     while folded := flow.hits_arrived(tx, FOLD_BATCH):

@@ -42,6 +42,11 @@ class Band:
         return Side.ABOVE if value > self.high else Side.BELOW
 
 
+def within(band: Band | None, least: float, most: float) -> Band | None:
+    """A band without the values that a figure cannot have."""
+    return None if band is None else Band(int(max(band.low, least)), int(min(band.high, most)), band.n)
+
+
 def band_of(before: Sequence[int | None], least: int = 1) -> Band | None:
     """The band that the months before give, None for one that is not known; None where too few are.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from tracker.lifecycle.stages import Stages
-from tracker.reports.bands import MONTHS, Band, Side, band_of
+from tracker.reports.bands import MONTHS, Band, Side, band_of, within
 from tracker.reports.opportunity_ways import rank
 from tracker.reports.periods import month_end, month_start
 from tracker.reports.scorecard_metrics import METRICS, WHOLE, Better, Metric
@@ -214,7 +214,7 @@ def series_of(facts: Facts, months: Sequence[str], targets: Iterable[Target], cu
     for metric in METRICS:
         points = tuple(point_of(facts, metric.key, month, has_money=currency is not None) for month in months)
         own = [one.value for one in wanted if one.metric == metric.key and one.from_month <= months[-1]]
-        band = band_of([point.value for point in points[:-1]], metric.least)
+        band = within(band_of([point.value for point in points[:-1]], metric.least), *metric.ends)
         found.append(Series(metric, points, own[-1] if own else None, band))
     return found
 

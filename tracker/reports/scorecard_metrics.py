@@ -6,6 +6,7 @@ ratios in ten-thousandths. So targets, bands and months are compared exactly.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 
 from tracker.reports.catalogue import message
 
@@ -41,6 +42,7 @@ class Better(StrEnum):
 
 
 # By how much a figure may move that never moved: one of what is counted, a hundredth of what is a share.
+CAN_BE_LESS_THAN_NOTHING = ("revenue", "roi")
 LEAST = {Unit.SHARE: WHOLE // 100, Unit.RATIO: WHOLE // 100, Unit.POINTS: WHOLE // 100}
 
 
@@ -54,6 +56,15 @@ class Metric:
     better: Better
     label: str
     definition: str
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Between which values it can be at all."""
+        if self.unit is Unit.POINTS:
+            return -WHOLE, WHOLE
+        if self.unit is Unit.SHARE:
+            return 0, WHOLE
+        return (-inf if self.key in CAN_BE_LESS_THAN_NOTHING else 0), inf
 
     @property
     def least(self) -> int:
