@@ -174,7 +174,7 @@ def programme_page(
         timezone=site.timezone,
         total=cells_of(total, one.name),
         steps=step_rows(one.name, lines),
-        links=[
+        mail_links=[
             LinkRow(link.link_id, f"{base}/r/{link.link_id}", link.step, address_seen(link.url), link.saved_at)
             for link in links
         ],
