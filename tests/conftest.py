@@ -12,10 +12,12 @@ from sqlalchemy import Engine
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from tests.databases import drop_database, empty, fresh_database, postgres_url, shape_of, why_no_postgres
+from tests.routes import share_routes
 from tracker.db.store import connect
 from tracker.db.upgrade import upgrade
 
 STORES = ("sqlite", "postgresql")
+share_routes()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -10,7 +10,6 @@ from sqlalchemy import Engine
 from werkzeug.serving import make_server
 
 from api import create_app
-from tests.templates import compile_once
 from tests.world import CHEAP
 from tracker.config import Settings
 from tracker.jobs import drain
@@ -43,7 +42,7 @@ class Live:
         self.store = store
         self.settings = Settings(database_url=url, secret_key=SECRET)
         self.clock = Clock(at or datetime(2026, 4, 1, 3, 0, tzinfo=UTC))
-        app = compile_once(create_app(self.settings, engine=store, now=self.clock, hasher=CHEAP))
+        app = create_app(self.settings, engine=store, now=self.clock, hasher=CHEAP)
         self.server = make_server("127.0.0.1", 0, app, threaded=True)
         self.origin = f"http://127.0.0.1:{self.server.server_port}"
 

@@ -16,7 +16,6 @@ from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
 from api import create_app
-from tests.templates import compile_once
 from tracker import jobs
 from tracker.access.sites import Site, add_site
 from tracker.access.tokens import add_token
@@ -92,7 +91,7 @@ class World:
             self.token = add_token(tx, "crm", site_id=self.acme.site_id, now=START)
             self.carols_token = add_token(tx, "carol", site_id=self.other.site_id, now=START)
             self.master_token = add_token(tx, "all sites", site_id=None, now=START)
-        self.app: Flask = compile_once(create_app(self.settings, engine=self.store, now=self.clock, hasher=CHEAP))
+        self.app: Flask = create_app(self.settings, engine=self.store, now=self.clock, hasher=CHEAP)
 
     def program(self, token: str | None) -> Program:
         return Program(self.app.test_client(), token)
