@@ -61,6 +61,16 @@ class Version:
     definition: Definition
 
 
+def in_force(versions: Sequence[Version]) -> list[tuple[Version, int, int]]:
+    """Each version with when it counts, [from, to): the newest whose time has come does."""
+    found, until = [], AFTER_ALL
+    for one in sorted(versions, key=lambda each: -each.version):
+        if one.from_at < until:
+            found.append((one, one.from_at, until))
+            until = one.from_at
+    return found[::-1]
+
+
 @dataclass(frozen=True, slots=True)
 class Firing:
     """A rule speaks.
@@ -89,13 +99,8 @@ class Asked:
 
     @cached_property
     def in_force(self) -> list[tuple[Version, int, int]]:
-        """Each version with when it counts: the newest whose time has come does."""
-        found, until = [], AFTER_ALL
-        for one in sorted(self.versions, key=lambda each: -each.version):
-            if one.from_at < until:
-                found.append((one, one.from_at, until))
-                until = one.from_at
-        return found[::-1]
+        """Each version with when it counts."""
+        return in_force(self.versions)
 
     def points_under(self, version: Version) -> Points:
         """The points by a version's rules, over time; found once."""
