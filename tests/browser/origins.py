@@ -117,10 +117,10 @@ class Origin:
         to.end_headers()
         to.wfile.write(content)
 
-    def wait_for(self, what: Callable[[], object]) -> None:
-        """Return as soon as `what()` is true; fail after PATIENCE_S with all that came."""
+    def wait_for(self, what: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
+        """Return as soon as `what()` is true; fail after patience_s with all that came."""
         with self.news:
-            came = self.news.wait_for(what, PATIENCE_S)
+            came = self.news.wait_for(what, patience_s)
         assert came, f"it never came; what came: {self.requests}"
 
     def close(self) -> None:

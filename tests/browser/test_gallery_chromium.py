@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from tests.browser.engines import Engine, PlaywrightEngine
-from tests.browser.gallery.situation import names
+from tests.browser.gallery.played import pages
 from tests.browser.gallery.stage import perform
 
 pytestmark = pytest.mark.browser
@@ -16,7 +16,7 @@ def engine(chromium: Browser) -> Engine:
     return PlaywrightEngine(chromium)
 
 
-@pytest.mark.parametrize("name", names("chromium"))
+@pytest.mark.parametrize("name", pages("chromium"))
 def test_what_must_reaches_the_collector_and_the_page_works_as_without(name: str, engine: Engine) -> None:
     wrong = perform(engine, name)
     assert not wrong, "\n".join(wrong)

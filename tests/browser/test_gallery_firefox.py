@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Playwright
 
 from tests.browser.engines import Engine, PlaywrightEngine, firefox_browser
-from tests.browser.gallery.situation import names
+from tests.browser.gallery.played import pages
 from tests.browser.gallery.stage import perform
 
 pytestmark = pytest.mark.browser
@@ -19,7 +19,7 @@ def engine(playwright: Playwright) -> Iterator[Engine]:
         yield PlaywrightEngine(firefox)
 
 
-@pytest.mark.parametrize("name", names("firefox"))
+@pytest.mark.parametrize("name", pages("firefox"))
 def test_what_must_reaches_the_collector_and_the_page_works_as_without(name: str, engine: Engine) -> None:
     wrong = perform(engine, name)
     assert not wrong, "\n".join(wrong)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.browser.engines import Engine, webkit_engine
-from tests.browser.gallery.situation import names
+from tests.browser.gallery.played import pages
 from tests.browser.gallery.stage import perform
 
 pytestmark = pytest.mark.browser
@@ -18,7 +18,7 @@ def engine() -> Iterator[Engine]:
         yield webkit
 
 
-@pytest.mark.parametrize("name", names("webkit"))
+@pytest.mark.parametrize("name", pages("webkit"))
 def test_what_must_reaches_the_collector_and_the_page_works_as_without(name: str, engine: Engine) -> None:
     wrong = perform(engine, name)
     assert not wrong, "\n".join(wrong)

@@ -17,7 +17,7 @@ from playwright.sync_api import Error
 from api.website.snippet import compose
 from tests.browser.engines import Engine
 from tests.browser.gallery.situation import FOLDER, Expected, Situation, Step, read
-from tests.browser.origins import STATIC, Collector, Hit, Origin, Request
+from tests.browser.origins import PATIENCE_S, STATIC, Collector, Hit, Origin, Request
 from tests.browser.webdriver import DriverError
 from tests.patience import wait_until
 
@@ -143,8 +143,9 @@ class Play:
 class Player:
     """The hands that do a page's steps."""
 
-    def __init__(self, engine: Engine, stage: Stage, situation: Situation) -> None:
+    def __init__(self, engine: Engine, stage: Stage, situation: Situation, patience_s: float) -> None:
         self.engine = engine
+        self.patience_s = patience_s
         self.stage = stage
         self.collector = stage.collector
         self.situation = situation
@@ -265,7 +266,7 @@ class Player:
             return
         self.engine.goto(self.stage.at("/closing"))
         with suppress(AssertionError):  # what is missing is told by name later
-            self.collector.wait_for(lambda: len(self.hits()) >= len(self.situation.reaches))
+            self.collector.wait_for(lambda: len(self.hits()) >= len(self.situation.reaches), self.patience_s)
         # As if the visitor left: whatever still waits goes now, and the mark behind it.
         # The collector goes as soon as the mark has come, perhaps before it is answered: nobody's error.
         mark = f"fetch('{self.collector.origin}/closing').catch(() => 0)"
@@ -301,7 +302,7 @@ def links() -> dict[str, Callable[[dict[str, Any]], dict[str, str]]]:
 
 
 @contextmanager
-def staged(engine: Engine, name: str, is_bare: bool) -> Iterator[Player]:
+def staged(engine: Engine, name: str, is_bare: bool, patience_s: float = PATIENCE_S) -> Iterator[Player]:
     with ExitStack() as stack:
         collector = stack.enter_context(closing(Collector()))
         stage = stack.enter_context(closing(Stage(collector, is_bare, engine.fresh_domain())))
@@ -315,7 +316,7 @@ def staged(engine: Engine, name: str, is_bare: bool) -> Iterator[Player]:
         collector.answers = {**links(), **situation.asks}
         if situation.collector == "slow":
             collector.slow.clear()
-        yield Player(engine, stage, situation)
+        yield Player(engine, stage, situation, patience_s)
 
 
 def play(player: Player) -> Play:
@@ -331,17 +332,17 @@ def play(player: Player) -> Play:
     return Play(player.stage, tuple(log), tuple(player.engine.noises()), frozenset(names), kept)
 
 
-def perform(engine: Engine, name: str, script: bytes | None = None) -> list[str]:
+def perform(engine: Engine, name: str, script: bytes | None = None, patience_s: float = PATIENCE_S) -> list[str]:
     """Play the page without the snippet, then with it, or with this script; all that is not as it must be, in words.
 
     Whether a page works as without is looked at in Chromium on every page, elsewhere where a page's own working is at
-    stake: it takes as long again.
+    stake: it takes as long again. For hits that are missing in the end it waits patience_s.
     """
     bare = None
     if engine.name == "chromium" or name.startswith(("form-", "safe-")):
         with staged(engine, name, is_bare=True) as player:
             bare = play(player)
-    with staged(engine, name, is_bare=False) as player:
+    with staged(engine, name, False, patience_s) as player:
         player.collector.script = player.collector.script if script is None else script
         full = play(player)
         found = [*wrong_hits(player), *leaks(player, full)]
