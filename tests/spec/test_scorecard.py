@@ -19,6 +19,8 @@ from tracker.db.schema import (
     costs,
     deal_entries,
     deals,
+    definitions,
+    identifiers,
     mail_events,
     mail_programmes,
     nps_answers,
@@ -31,8 +33,8 @@ from tracker.lifecycle.stages import SHIPPED
 from tracker.reports.bands import Side, band_of
 from tracker.reports.engines.memory import Facts
 from tracker.reports.scorecard import is_away, lost_months
-from tracker.reports.scorecard_around import behind, comments_of, stops_of
-from tracker.reports.scorecard_facts import Score, ask_scorecard, read_scorecard, stayed_of, ways_back
+from tracker.reports.scorecard_around import behind, comments_of, profiles_of, stops_of
+from tracker.reports.scorecard_facts import Asked, Score, ask_scorecard, read_scorecard, stayed_of, ways_back
 from tracker.reports.scorecard_metrics import METRICS, Unit
 from tracker.reports.scorecard_shown import parse_target, written
 
@@ -269,6 +271,30 @@ def test_the_usual_band(row: Cells) -> None:
         assert sides == [Side.BELOW, None, None, None, Side.ABOVE]
 
 
+CLICKS = '[[points]]\nname = "clicks"\npoints = 30\neach = { mail = "welcome", where = { kind = "click" } }\n'
+
+
+def test_leads_are_scored_at_their_months_end_by_the_definition_in_force_then(store: Engine) -> None:
+    """aki, April's lead, clicked on the 8th; without points of a definition it is the CRM's, and nobody told one."""
+    with begin(store) as tx:
+        store_scenario(tx, SCENARIOS[0][1])
+        tx.execute(insert(identifiers), [
+            {"site_id": SITE_ID, "kind": "email", "value": "aki@kyoto.example", "contact_id": "aki", "own_id": "aki"},
+        ])  # fmt: skip
+        before = profiles_of(tx, scorecard_asked(tx))
+        tx.execute(insert(definitions), [
+            {"site_id": SITE_ID, "version": 1, "text": CLICKS, "reason": "", "saved_by": "", "saved_at": NOW,
+             "from_at": at("01-01"), "signed_at": NOW},
+        ])  # fmt: skip
+        after = profiles_of(tx, scorecard_asked(tx))
+    assert [(one.month, one.n_leads) for one in before] == [("2026-04", 1), ("2026-03", 1), ("2025-04", 0)]
+    assert (before[0].n_by_band, after[0].n_by_band) == ((0, 0, 0, 0, 0, 1), (0, 1, 0, 0, 0, 0))
+
+
+def scorecard_asked(tx: Tx) -> Asked:
+    return ask_scorecard({"month": "2026-04"}, site_by_id(tx, SITE_ID), TODAY)
+
+
 class Acme:
     site_id = SITE_ID
     timezone = "UTC"
@@ -290,7 +316,8 @@ def test_without_a_month_it_is_the_last_whole_one() -> None:
 @pytest.mark.parametrize(
     ("metric", "text", "value"),
     [
-        ("mql", "40", 40), ("cost", "1500", 1500), ("churn", "2.5", 250), ("churn", "2.5 %", 250), ("nps", "-12.5", -1250),
+        ("mql", "40", 40), ("cost", "1500", 1500), ("churn", "2.5", 250), ("churn", "2.5 %", 250),
+        ("nps", "-12.5", -1250),
         ("roi", "1.25", 12500), ("days_to_customer", 30, 30), ("upsell_share", "100", 10_000),
     ],
 )  # fmt: skip

@@ -11,13 +11,14 @@ from typing import Any
 from sqlalchemy import Select, and_, case, func, select
 
 from tracker.access.sites import Site
-from tracker.clock import parse_day, zone
+from tracker.clock import parse_day, to_ms, zone
 from tracker.db.schema import (
     company_changes,
     contacts,
     conversions,
     deal_entries,
     deals,
+    identifiers,
     mail_events,
     nps_answers,
     stage_changes,
@@ -25,15 +26,20 @@ from tracker.db.schema import (
 from tracker.db.store import Tx
 from tracker.db.writes import chunks
 from tracker.errors import Invalid
-from tracker.identity.stitch import crm_says
+from tracker.identity.stitch import crm_says, names_by
+from tracker.lifecycle.conditions import Facts
+from tracker.lifecycle.facts import facts_of
+from tracker.lifecycle.record import kinds_asked
+from tracker.lifecycle.rules import Asked as Rules
 from tracker.lifecycle.settled import stages_of
+from tracker.lifecycle.versions import versions_in_force
 from tracker.reports.asking import ask
 from tracker.reports.opportunity_ways import days_between
 from tracker.reports.scorecard import UPSOLD, lost_months, profile_of, reopened_months
 from tracker.reports.scorecard_facts import WITH_CONTACTS, Asked, person_of, programmes_of, ways_back
 from tracker.reports.scorecard_shown import Spent
 from tracker.reports.source import open_source
-from tracker.vocabulary import Dimension, MailKind, Programme
+from tracker.vocabulary import Dimension, IdentifierKind, MailKind, Programme, Scope
 
 SPLITS = (Dimension.CHANNEL, Dimension.CAMPAIGN)
 MOST_SOURCES = 5
@@ -42,7 +48,7 @@ MOST_COMMENTS = 6
 # Figures whose rows this page opens itself; those of the others stand in the Source report.
 WITH_ROWS = ("reopened_leads", "days_to_customer", "churn", "company_churn", "upsell_share")
 # The scores of contacts at an instant: who has none is missing.
-Scores = Callable[[Tx, Sequence[str], datetime], Mapping[str, int]]
+Scores = Callable[[Tx, int, Sequence[str], datetime], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +193,28 @@ def crm_scores(tx: Tx, contact_ids: Sequence[str], at: datetime) -> dict[str, in
     return found
 
 
-def profiles_of(tx: Tx, asked: Asked, scores: Scores = crm_scores) -> tuple[Profile, ...]:
+def rule_scores(tx: Tx, site_id: int, contact_ids: Sequence[str], at: datetime) -> dict[str, int]:
+    """The points that these contacts had then by the definition in force; none where it had no points to give."""
+    versions, found = versions_in_force(tx, site_id), dict[str, int]()
+    if not any(one.definition.points and one.from_at <= to_ms(at) for one in versions):
+        return found
+    for some in chunks(contact_ids):
+        names = names_by(tx, some)
+        records = {one: set(names.get(one, {}).values()) for one in some}
+        for contact_id, told in facts_of(tx, site_id, records, kinds_asked(versions)).items():
+            points, _ = Rules(versions, Scope.CONTACT, told.known_at, Facts(told.facts)).points_at(to_ms(at))
+            if points is not None:
+                found[contact_id] = points
+    return found
+
+
+def scores_then(tx: Tx, site_id: int, contact_ids: Sequence[str], at: datetime) -> Mapping[str, int]:
+    """The scores of contacts at an instant: points by the definition in force then, else what the CRM had told."""
+    points = rule_scores(tx, site_id, contact_ids, at)
+    return points or crm_scores(tx, contact_ids, at)
+
+
+def profiles_of(tx: Tx, asked: Asked, scores: Scores = scores_then) -> tuple[Profile, ...]:
     """The profiles of the month, of the month before and of the year before.
 
     scores  tells the scores at the end of a month
@@ -206,7 +233,7 @@ def profile_in(tx: Tx, asked: Asked, month: str, scores: Scores) -> Profile:
         conversions.c.kind == "lead",
     )
     people = [one for one in tx.execute(query).scalars() if one]
-    told = scores(tx, people, end_of(own.to_day, asked.timezone))
+    told = scores(tx, asked.site_id, people, end_of(own.to_day, asked.timezone))
     return Profile(month, len(people), profile_of(told.get(one) for one in people))
 
 
@@ -222,10 +249,16 @@ def end_of(day: str, timezone: str) -> datetime:
 
 
 def comments_of(tx: Tx, asked: Asked, most: int = MOST_COMMENTS) -> tuple[Comment, ...]:
-    """The latest comments of the month."""
+    """The latest comments of the month, with whose address or invitation it was."""
+    named = and_(
+        identifiers.c.site_id == nps_answers.c.site_id,
+        identifiers.c.kind == IdentifierKind.EMAIL.value,
+        identifiers.c.value == nps_answers.c.email,
+    )
     query = (
         select(nps_answers.c.day, nps_answers.c.score, nps_answers.c.comment)
-        .add_columns(func.coalesce(nps_answers.c.contact_id, ""), nps_answers.c.email)
+        .add_columns(func.coalesce(nps_answers.c.contact_id, identifiers.c.contact_id, ""), nps_answers.c.email)
+        .select_from(nps_answers.outerjoin(identifiers, named))
         .where(
             nps_answers.c.site_id == asked.site_id,
             nps_answers.c.day.between(asked.from_day, asked.to_day),
