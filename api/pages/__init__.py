@@ -41,6 +41,9 @@ from api.pages.costs_import import (
 )
 from api.pages.costs_names import add_cost_rule, costs_names, name_campaign, remove_cost_rule
 from api.pages.deal import conversion, deal
+from api.pages.definition_form import change_draft, definition_new, save_new_definition
+from api.pages.definition_trial import definition_drift, definition_drift_file, definition_try, definition_try_file
+from api.pages.definitions import definition, definitions, sign_definition, withdraw_definition
 from api.pages.digests import digests, save_digests, send_digest
 from api.pages.frame import home
 from api.pages.frame import register as register_frame
@@ -141,6 +144,17 @@ VIEWS = (
     drop_stage_file,
     deal,
     conversion,
+    definitions,
+    definition,
+    definition_new,
+    change_draft,
+    save_new_definition,
+    sign_definition,
+    withdraw_definition,
+    definition_try,
+    definition_try_file,
+    definition_drift,
+    definition_drift_file,
     touch,
     calls,
     calls_file,

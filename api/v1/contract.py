@@ -36,6 +36,7 @@ TAGS = {
     "Mail": "Programmes of mails: what became of each mail, and links that count their clicks.",
     "Surveys": "How likely people are to recommend the company: their answers, and invitations to a survey.",
     "Policy": "What the site settled about credit, version after version; tried on history before it is saved.",
+    "Definitions": "What makes a lead, an MQL, an SQL: versions that people sign; tried on history before they count.",
     "Actions": "What is done on a change of stage, and the tasks that the CRM fetches.",
     "Reports": "Figures by source, the same as on the page and on the command line.",
 }

@@ -32,6 +32,7 @@ from tracker.db.store import connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.demo.prepare import seed
 from tracker.demo.story import SITE_KEY
+from tracker.lifecycle.draft import draft_text
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +57,11 @@ PAGES = {
     "costs_import": "/costs/import",
     "costs_names": "/costs/names",
     "deal": "/deals/{deal}",
+    "definition": "/definitions/1",
+    "definition_drift": "/definitions/drift",
+    "definition_new": "/definitions/new",
+    "definition_try": "/definitions/1/try",
+    "definitions": "/definitions",
     "digests": "/mail",
     "funnel": f"/reports/funnel?{PERIOD}&compare=previous",
     "funnel_rows": f"/reports/funnel/rows?{PERIOD}&metric=reached&stage=lead",
@@ -150,6 +156,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
             assert isinstance(app, Flask)
             owner: Any = browser_of(Seen(store, app), site=SITE_KEY)  # type: ignore[arg-type]
             send(owner, "/views", {"page": "source", "query": PERIOD, "name": "四月 April", "shared": "1"})
+            send(owner, "/definitions", {"tab": "text", "text": draft_text(), "reason": "四月 April"})
             sent = send(owner, "/costs/import", {"file": (io.BytesIO(CSV), "spend.csv")})
             draft = sent.headers.get("Location", "").partition("?")[0].rpartition("/")[2]
             send(owner, "/stages/import", {"file": (io.BytesIO(stage_file_of(store)), "stages.csv")})

@@ -85,6 +85,17 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /costs/names/rules": ("/costs/names/rules", RULE),
     "POST /costs/names/rules/remove": ("/costs/names/rules/remove", RULE),
     "POST /install/settings": ("/install/settings", {"consent": "opt-out", "gpc": "1"}),
+    "POST /definitions": (
+        "/definitions",
+        {
+            "tab": "text",
+            "reason": "agreed",
+            "text": '[[rule]]\nname = "asked"\nstage = "lead"\nwhen = {{ form = "demo" }}\n',
+        },
+    ),
+    "GET /definitions/<int:version>/try.<form>": ("/definitions/1/try.csv", {}),
+    "POST /definitions/<int:version>/sign": ("/definitions/1/sign", {"side": "sales"}),
+    "POST /definitions/<int:version>/withdraw": ("/definitions/1/withdraw", {}),
     "POST /mail": ("/mail", {"week": "1", "language": "ja"}),
     "POST /reports/opportunities/stages": (
         "/reports/opportunities/stages",
@@ -147,6 +158,7 @@ NOT_LOGGED = {
     "POST /costs/import",
     "POST /costs/import/<draft_id>",
     "POST /costs/import/<draft_id>/drop",
+    "POST /definitions/draft",
     "POST /install/check",
     "POST /logout",
     "POST /mail/now",

@@ -24,6 +24,8 @@ BEHIND = (
     "/contacts/{hana}",
     "/companies/kyoto.example",
     "/deals/D-0",
+    "/definitions/1",
+    "/definitions/1/try",
 )
 
 
@@ -62,6 +64,8 @@ def statements(world: World, browser: FlaskClient, page: str) -> int:
 def test_each_page_asks_the_store_a_bounded_number_of_times_however_much_there_is(world: World, crm: Program) -> None:
     hana = grow(world, crm, 0, 2)
     browser = browser_of(world)
+    rule = '[[rule]]\nname = "asked"\nstage = "marketingqualifiedlead"\nwhen = { form = "contact" }\n'
+    assert crm.post("/definitions", {"text": rule, "reason": "agreed"}).status_code == 201
     pages = pages_of(world, hana)
     assert len(pages) > 20
     few = {page: statements(world, browser, page) for page in pages}

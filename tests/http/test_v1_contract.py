@@ -22,6 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from api.v1 import accounts, companies, contacts, cost_imports, cost_rules, costs, deals, events, pipelines, policies
+from api.v1.definitions import EXAMPLE as DEFINITION
 from tests.world import Program, World
 from tracker.costfiles import import_file
 from tracker.db.store import begin
@@ -157,6 +158,7 @@ def test_the_examples_work(world: World, crm: Program) -> None:
     assert crm.post("/events", events.EXAMPLE).status_code == 202
     assert crm.post("/policy/try", policies.TRIAL).status_code == 200
     assert crm.put("/policy", policies.EXAMPLE).status_code == 200
+    assert crm.post("/definitions", DEFINITION).status_code == 201
 
 
 def test_the_page_shows_every_route_field_and_error_without_script(world: World, document: dict[str, Any]) -> None:
