@@ -21,7 +21,20 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from api.v1 import accounts, companies, contacts, cost_imports, cost_rules, costs, deals, events, pipelines, policies
+from api.v1 import (
+    accounts,
+    companies,
+    contacts,
+    cost_imports,
+    cost_rules,
+    costs,
+    deals,
+    events,
+    mail,
+    pipelines,
+    policies,
+    surveys,
+)
 from api.v1.definitions import EXAMPLE as DEFINITION
 from tests.world import Program, World
 from tracker.costfiles import import_file
@@ -159,6 +172,12 @@ def test_the_examples_work(world: World, crm: Program) -> None:
     assert crm.post("/policy/try", policies.TRIAL).status_code == 200
     assert crm.put("/policy", policies.EXAMPLE).status_code == 200
     assert crm.post("/definitions", DEFINITION).status_code == 201
+    assert crm.post("/mail/events", mail.EXAMPLE).status_code == 200
+    assert crm.post("/mail/sendgrid", mail.SENDGRID_EXAMPLE).json == {"accepted": 1, "duplicates": 0, "ignored": {}}
+    assert crm.put("/mail/programmes/welcome", mail.PROGRAMME_EXAMPLE).status_code == 200
+    assert crm.post("/mail/links", mail.LINK_EXAMPLE).status_code == 201
+    assert crm.post("/nps", surveys.EXAMPLE).status_code == 200
+    assert crm.post("/surveys", surveys.SURVEY_EXAMPLE).status_code == 201
 
 
 def test_the_page_shows_every_route_field_and_error_without_script(world: World, document: dict[str, Any]) -> None:
@@ -185,6 +204,8 @@ def test_whatever_is_sent_the_answer_is_as_documented(world: World, crm: Program
         "/deals/D-1",
         {"amount": 1, "status": "won", "pipeline": "sales", "stage": "done", "contacts": [{"id": known["contact_id"]}]},
     )
+    known["link_id"] = (crm.post("/mail/links", mail.LINK_EXAMPLE).json or {})["id"]
+    known["survey_id"] = (crm.post("/surveys", surveys.SURVEY_EXAMPLE).json or {})["id"]
     credit = crm.get("/deals/D-1/explain").json or {}
     known |= {"conversion_id": credit["conversion_id"], "touchpoint_id": credit["path"][0]["touch"]["id"]}
     schema = schemathesis.openapi.from_wsgi("/api/openapi.json", world.app)
