@@ -49,6 +49,7 @@ from tracker.companies.roles import Role as WantedRole
 from tracker.companies.roles import checked as checked_roles
 from tracker.db.store import begin, reading
 from tracker.errors import Invalid, NotFound
+from tracker.reports.accounts_shown import role_word
 from tracker.reports.companies import names_of
 from tracker.urls import clean_text
 from tracker.vocabulary import Audited, Role
@@ -317,7 +318,9 @@ def account_roles() -> ResponseReturnValue:
     site = site_named()
     with reading(here().engine) as tx:
         roles = roles_of(tx, site.site_id)
-    return roles_shown([RoleRow(str(10 * n), one.name, ", ".join(one.patterns)) for n, one in enumerate(roles, 1)])
+    return roles_shown(
+        [RoleRow(str(10 * n), role_word(one.name, gettext), ", ".join(one.patterns)) for n, one in enumerate(roles, 1)]
+    )
 
 
 def roles_shown(rows: list[RoleRow], error: str = "") -> str:

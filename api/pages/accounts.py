@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from babel.numbers import format_percent
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext
 
 from api.context import here
+from api.languages import chosen
 from api.pages.contacts import offset_asked, page_of
 from api.pages.files import FORMS, answer_file, files_of
 from api.pages.frame import Note, address
@@ -33,7 +35,7 @@ from tracker.reports.accounts import (
     wanted_by,
     with_engagement,
 )
-from tracker.reports.accounts_shown import FIGURES, accounts_sheet, without_owners
+from tracker.reports.accounts_shown import FIGURES, accounts_sheet, role_word, without_owners
 from tracker.reports.opportunity_facts import ask_opportunities
 from tracker.vocabulary import Audited, Dimension, Role
 
@@ -180,7 +182,7 @@ def account_shown(one: AccountRow, report: Accounts, site: Site) -> ShownAccount
             address(url_for("pages.contacts"), {"q": one.domain}) if one.n_people else None,
         ),
         roles=f"{count(len(one.roles))} / {count(len(report.roles))}",
-        role_names=", ".join(one.roles),
+        role_names=", ".join(role_word(name, gettext) for name in one.roles),
         score=None if one.score is None else Cell(one.score, count(one.score)),
         top_score="" if one.top_score is None else count(one.top_score),
         touches=Cell(sum(weeks), count(sum(weeks))),
@@ -212,7 +214,7 @@ def tier_shown(one: TierLine, site: Site) -> ShownTier:
     def href(**more: str) -> str:
         return address(url_for("pages.accounts"), {**own, **more}) + "#list"
 
-    covered = NOTHING if one.coverage is None else f"{count(round(100 * one.coverage))} %"
+    covered = NOTHING if one.coverage is None else format_percent(one.coverage, "#,##0%", locale=chosen())
     cells = {
         "accounts": Cell(one.n, count(one.n), href()),
         "known": Cell(one.n_known, count(one.n_known)),

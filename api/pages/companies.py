@@ -26,6 +26,7 @@ from tracker.db.store import begin, reading
 from tracker.errors import Invalid, NotFound
 from tracker.lifecycle.settled import stages_of
 from tracker.lifecycle.stages import one_of_the_sites
+from tracker.reports.accounts_shown import role_word
 from tracker.reports.companies import (
     MOST_IN_FILE,
     Company,
@@ -190,7 +191,7 @@ def told_shown(one: CompanyTold, domain: str, site: Site) -> ShownTold:
         properties=tuple((name, str(value)) for name, value in sorted(one.properties.items())) if sees_people() else (),
         tier=account.tier if account else "",
         owner=told(account.owner) if account else "",
-        roles=tuple((role.name, n, count(n)) for role, n in one.roles),
+        roles=tuple((role_word(role.name, gettext), n, count(n)) for role, n in one.roles),
         edit_href=address(url_for("pages.account_form"), {"domain": domain, "site": site.key}),
     )
 

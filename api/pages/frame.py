@@ -128,7 +128,7 @@ def framed() -> dict[str, Any]:
         "user": user,
         "links": links(user is not None),
         "csrf_token": generate_csrf,
-        "page": TABS.get(endpoint.removeprefix("pages."), ""),
+        "tab": TABS.get(endpoint.removeprefix("pages."), ""),
         "sees_people": user is not None and sees_people(),
     }
 
@@ -168,6 +168,9 @@ TABS = {
     "account_roles": "accounts",
     "save_account_roles": "accounts",
     "segments": "segments",
+    "segment": "segments",
+    "make_segment": "segments",
+    "save_segment_of": "segments",
     "definitions": "definitions",
     "definition": "definitions",
     "definition_new": "definitions",

@@ -72,6 +72,20 @@ FIGURES = {
     )
 }
 
+# The shipped roles; a site's own are shown as it wrote them.
+ROLE_WORDS = {
+    "Executive": message("Executive"),
+    "Marketing": message("Marketing"),
+    "Sales": message("Sales"),
+    "IT": message("IT"),
+    "Finance and purchasing": message("Finance and purchasing"),
+}
+
+
+def role_word(name: str, translate: Callable[[str], str] = str) -> str:
+    """A role's name in the reader's language, if it is one that is shipped."""
+    return translate(ROLE_WORDS[name]) if name in ROLE_WORDS else name
+
 
 def without_owners(report: Accounts) -> Accounts:
     """The same for readers who may not see people."""
@@ -106,13 +120,18 @@ def accounts_sheet(
         SheetColumn(named("revenue"), CellKind.MONEY, "revenue", currency=currency or ""),
     ]
     about = tuple((translate(one.label), translate(one.definition)) for one in FIGURES.values())
-    cells = [list(cells_of(one, len(report.roles), currency)) for one in rows]
+    cells = [list(cells_of(one, len(report.roles), currency, translate)) for one in rows]
     return Sheet(translate(message("Target accounts")), columns, cells, about=about)
 
 
-def cells_of(one: AccountRow, n_roles: int, currency: str | None) -> Iterator[CellValue]:
+def cells_of(
+    one: AccountRow, n_roles: int, currency: str | None, translate: Callable[[str], str]
+) -> Iterator[CellValue]:
     """One account's cells."""
     yield from (one.name, one.domain, one.account.tier, one.account.owner, one.stage, one.stage_at, one.n_people)
-    yield from (", ".join(one.roles), len(one.roles) / n_roles if n_roles else None)
+    yield from (
+        ", ".join(role_word(name, translate) for name in one.roles),
+        len(one.roles) / n_roles if n_roles else None,
+    )
     yield from (one.score, one.top_score, one.engaged.n if one.engaged else None, one.last_at, one.n_open)
     yield from (one.expected_minor, one.revenue_minor) if currency else (None, None)
