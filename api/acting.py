@@ -1,4 +1,4 @@
-"""Sending what is in the outbox: the work loop's job, and the button that tries an action.
+"""Sending what is in the outbox, for the work loop and for the button that tries an action.
 
 Each item is claimed in a transaction, sent without one, and settled in another: so what is sent and not settled goes
 out again, under the same message id. A receiver that is away keeps only its own items waiting.
@@ -14,8 +14,7 @@ from sqlalchemy import Engine, select
 
 from api.mail.compose import speaking
 from api.mail.moves import Told, mail_of, slack_text
-from api.mail.sending import writer
-from tracker import clock, outbox
+from tracker import outbox
 from tracker.access.roles import members_of
 from tracker.access.sites import Site, site_by_id
 from tracker.access.users import LANGUAGES
@@ -31,12 +30,11 @@ from tracker.db.schema import users
 from tracker.db.store import Tx, begin, reading
 from tracker.digests.post import Outcome, deliver, server_of
 from tracker.errors import NotFound, Unready
-from tracker.jobs import Job
 from tracker.lifecycle.settled import stages_of
 from tracker.lifecycle.stages import Stages
 from tracker.outbox import Item
 from tracker.secret import secret_key, unsealed
-from tracker.vocabulary import ActionKind, OutboxState, Role, Scope
+from tracker.vocabulary import ActionKind, Role, Scope
 
 log = logging.getLogger("minamoto.actions")
 MOST_AT_ONCE = 100
@@ -71,15 +69,10 @@ class Unsendable(Exception):
     """An item that cannot be sent, and why."""
 
 
-def send_actions(engine: Engine, settings: Settings) -> int:
-    """Send what waits now; returns how many items were tried."""
-    return send_due(engine, settings, clock.now)
-
-
-def send_due(engine: Engine, settings: Settings, now: Clock, app: Callable[[], Flask] | None = None) -> int:
+def send_due(engine: Engine, settings: Settings, now: Clock, app: Callable[[], Flask]) -> int:
     """Send what is due and no other worker has, MOST_AT_ONCE at the most; returns how many items were tried.
 
-    app  gives the application that writes; made when the first text is written, if not given
+    app  gives the application that writes, when the first text is to be written
     """
     for done in range(MOST_AT_ONCE):
         with reading(engine) as tx:
@@ -93,9 +86,7 @@ def send_due(engine: Engine, settings: Settings, now: Clock, app: Callable[[], F
     return MOST_AT_ONCE
 
 
-def send_one(
-    engine: Engine, settings: Settings, item: Item, now: Clock, app: Callable[[], Flask] | None = None
-) -> Verdict:
+def send_one(engine: Engine, settings: Settings, item: Item, now: Clock, app: Callable[[], Flask]) -> Verdict:
     """Send a claimed item and settle it; an item that fails in an unforeseen way keeps no other from going."""
     try:
         verdict = sent(engine, settings, item, now(), app)
@@ -116,7 +107,7 @@ def send_one(
     return verdict
 
 
-def sent(engine: Engine, settings: Settings, item: Item, now: datetime, app: Callable[[], Flask] | None) -> Verdict:
+def sent(engine: Engine, settings: Settings, item: Item, now: datetime, app: Callable[[], Flask]) -> Verdict:
     """Hand an item over; raises Unsendable."""
     with reading(engine) as tx:
         parcel = packed(tx, item)
@@ -125,8 +116,7 @@ def sent(engine: Engine, settings: Settings, item: Item, now: datetime, app: Cal
         body = body_of(item.message_id, parcel.site.key, told.moved, told.about, is_test=told.is_test)
         headers = headers_of(secret_in(settings, parcel.action), item.message_id, now, body)
         return posted(parcel.action.target, body, headers, settings)
-    flask = app() if app else writer(settings, engine)
-    with speaking(flask, settings, parcel.language):
+    with speaking(app(), settings, parcel.language):
         if item.kind is ActionKind.SLACK:
             body = slack_body(slack_text(parcel.told, settings))
             return posted(secret_in(settings, parcel.action), body, {}, settings)
@@ -188,19 +178,3 @@ def secret_in(settings: Settings, action: Action) -> str:
         return unsealed(secret_key(settings), action.secret or b"")
     except Unready:
         raise Unsendable("secret_unreadable") from None
-
-
-def is_full(done: int, settings: Settings) -> bool:
-    """Whether more may wait."""
-    return done >= MOST_AT_ONCE
-
-
-def state_after(engine: Engine, item: Item) -> OutboxState:
-    """How an item stands now."""
-    with reading(engine) as tx:
-        found = outbox.find_item(tx, item.site_id, item.outbox_id)
-    return found.state if found else item.state
-
-
-# The work loop is handed it by whoever begins it (tracker/jobs.py may not know of the edge).
-SEND_ACTIONS = Job("send actions", send_actions, rest_s=2.0, is_full=is_full)

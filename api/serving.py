@@ -15,8 +15,8 @@ from granian.log import LogLevels
 from sqlalchemy.engine import make_url
 
 from api import create_app
-from api.acting import SEND_ACTIONS
 from api.mail.sending import SEND_REPORTS
+from api.sender import SEND_ACTIONS
 from api.website.front import Front
 from tracker.collect.cookie import registrable_domain
 from tracker.config import Settings, settings

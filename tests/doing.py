@@ -7,6 +7,7 @@ from tracker.actions.act import on
 from tracker.actions.listing import Action, add_action
 from tracker.actions.moved import StageMoved
 from tracker.db.store import Tx
+from tracker.segments.listing import Segment, save_segment
 from tracker.vocabulary import ActionKind, Scope, StageCause
 
 
@@ -33,3 +34,9 @@ def keep_actions(tx: Tx, world: World, subject: str = "f" * 32) -> None:
         Scope.CONTACT, subject, "lead", "customer", world.clock(), StageCause.RULE, "Asked for a price", 1
     )
     on(tx, world.acme.site_id, [fresh], world.clock())
+
+
+def keep_segments(tx: Tx, world: World) -> None:
+    """segment1 has whoever is a lead, segment2 is a list with nobody in it."""
+    for name, text in (("segment1", 'when = { attribute = "stage", is = "lead" }'), ("segment2", "")):
+        save_segment(tx, Segment(name, world.acme.site_id, name, text, "user x@y.example", world.clock()))

@@ -55,8 +55,8 @@ def serve(host: str, port: int, workers: int, with_work: bool) -> None:
 @example("minamoto work", "minamoto work --once")
 def work(once: bool) -> None:
     """Do the background work alone, beside `minamoto serve --no-work`."""
-    from api.acting import SEND_ACTIONS, send_actions
     from api.mail.sending import SEND_REPORTS, send_reports
+    from api.sender import SEND_ACTIONS, send_actions
     from tracker.jobs import drain, prune_all, work_until_told
 
     engine = store()

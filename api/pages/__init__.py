@@ -69,6 +69,15 @@ from api.pages.programmes import (
 )
 from api.pages.routes import routes
 from api.pages.scorecard import save_target, scorecard, scorecard_file, scorecard_rows
+from api.pages.segments import (
+    make_segment,
+    remove_segment_of,
+    save_segment_of,
+    segment,
+    segment_audience,
+    segment_file,
+    segments,
+)
 from api.pages.session import log_in, login, logout
 from api.pages.shown import register as register_shown
 from api.pages.source import source, source_file
@@ -192,6 +201,13 @@ VIEWS = (
     make_link,
     audit_log,
     audit_file,
+    segments,
+    make_segment,
+    segment,
+    save_segment_of,
+    remove_segment_of,
+    segment_file,
+    segment_audience,
     actions,
     make_action,
     try_action,

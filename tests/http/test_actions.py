@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, delete, func, select
 
-from api.acting import SEND_ACTIONS, send_due
+from api.acting import send_due
+from api.sender import SEND_ACTIONS
 from tests.mailserver import MailServer, mail_server
 from tests.people import SQLITE_ONLY, add_cheap_user
 from tests.receiver import Receiver, receiving

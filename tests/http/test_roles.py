@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from werkzeug.test import TestResponse
 
 from api.trust import Audience, audience_of, least_role
-from tests.doing import keep_actions
+from tests.doing import keep_actions, keep_segments
 from tests.people import SQLITE_ONLY, add_cheap_user, browser_of
 from tests.tea import tea_house
 from tests.world import PASSWORD, START, World
@@ -70,6 +70,14 @@ COST = {
 RULE = {"told_source": "google", "told_medium": "cpc", "told_campaign": "spring", "campaign": "sakura"}
 TASK = {"kind": "crm_task", "scope": "contact", "stage": "customer", "target": "Call", "name": "Call customers"}
 FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "POST /segments": ("/segments", {"name": "New", "kind": "list"}),
+    "POST /segments/<segment_id>": (
+        "/segments/segment1",
+        {"name": "Renamed", "text": 'when = {{ attribute = "stage", is = "lead" }}'},
+    ),
+    "POST /segments/<segment_id>/remove": ("/segments/segment2/remove", {}),
+    "GET /segments/<segment_id>/people.<form>": ("/segments/segment1/people.csv", {}),
+    "GET /segments/<segment_id>/audience.csv": ("/segments/segment1/audience.csv", {}),
     "POST /actions": ("/actions", TASK),
     "POST /actions/<action_id>/remove": ("/actions/action1/remove", {}),
     "POST /actions/<action_id>/switch": ("/actions/action2/switch", {}),
@@ -191,6 +199,7 @@ def acme(world: World) -> Known:
         found_programmes(tx, world.acme.site_id, ["welcome"])
         add_survey(tx, world.acme.site_id, SURVEY, "Acmes", "", for_anybody=True, now=world.clock())
         keep_actions(tx, world)
+        keep_segments(tx, world)
         ids = [
             tx.execute(select(column).where(column.table.c.site_id == world.acme.site_id)).scalars().first()
             for column in (contacts.c.contact_id, conversions.c.conversion_id, touchpoints.c.touchpoint_id)

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Engine
 from werkzeug.serving import make_server
 
-from tests.doing import keep_actions
+from tests.doing import keep_actions, keep_segments
 from tests.world import START, Clock, World
 from tracker.costfiles import import_file
 from tracker.db.store import begin
@@ -30,6 +30,7 @@ def served(store: Engine) -> Iterator[tuple[World, str]]:
     with begin(store) as tx:
         list(import_file(tx, world.acme, EXPORT, {}, world.clock()))  # to be taken back
         keep_actions(tx, world)  # a task waits
+        keep_segments(tx, world)
     server = make_server("127.0.0.1", 0, world.app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
