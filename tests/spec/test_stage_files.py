@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tracker.errors import Invalid
 from tracker.lifecycle.stages import SHIPPED, OwnStage, Stages
-from tracker.stagefiles.reading import MOST_ROWS, StageRow, read_stages
+from tracker.stagefiles.reading import MOST_ROWS, StageRow, WrongRow, read_stages
 
 PAGE = (Path(__file__).parent / "stage_files.md").read_text(encoding="utf-8")
 CASES = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line[:1] == "|"][2:]
@@ -20,7 +20,8 @@ NOW = datetime(2026, 4, 15, 3, tzinfo=UTC)
 def said(content: bytes) -> list[str]:
     """Who, stage and since of the only line; or why it cannot be meant, and what stands there."""
     found = read_stages(content, STAGES, "Asia/Tokyo", NOW)
-    (row,) = (*found.rows, *found.wrong)
+    rows: list[StageRow | WrongRow] = [*found.rows, *found.wrong]
+    (row,) = rows
     if not isinstance(row, StageRow):
         return [f"wrong: {row.why}", row.text, ""]
     names = " ".join(filter(None, (row.who.contact_id, row.who.crm_id, row.who.email)))
@@ -68,6 +69,6 @@ def test_no_text_breaks_the_reader_and_every_line_is_answered(text: str) -> None
         found = read_stages(content, STAGES, "Asia/Tokyo", NOW)
     except Invalid:
         return
-    lines = [row.line for row in (*found.rows, *found.wrong)]
+    lines = [row.line for row in found.rows] + [row.line for row in found.wrong]
     assert len(lines) == len(set(lines))
     assert all(row.stage in STAGES and (row.at is None or row.at <= NOW) for row in found.rows)
