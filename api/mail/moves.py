@@ -79,7 +79,7 @@ def lines_of(told: Told) -> list[str]:
         (gettext("Company") if about.scope is Scope.COMPANY else gettext("Contact"), about.shown),
         (gettext("E-mail"), about.email),
         (gettext("Stage"), stage_of(told, move.stage)),
-        (gettext("Before"), stage_of(told, move.before) if move.before else None),
+        (gettext("Stage before"), stage_of(told, move.before) if move.before else None),
         (gettext("When"), f"{at} ({told.site.timezone})"),
         (gettext("Why"), f"{word('stage_cause_word', move.cause.value)}: {move.decided_by}"),
     ]
