@@ -44,6 +44,7 @@ SAVABLE = (
     "funnel_rows",
     "contacts",
     "companies",
+    "accounts",
     "costs",
     "calls",
 )

@@ -42,6 +42,10 @@ PERIOD = "period=last_28_days"
 CSV = b"Reporting starts,Campaign name,Amount spent (JPY)\n2026-04-01,spring,1200\n2026-04-02,summer,800\n"
 # Each page by its endpoint, with what its address needs (examples of Examples).
 PAGES = {
+    "account_form": "/accounts/edit?domain={domain}",
+    "account_roles": "/accounts/roles",
+    "accounts": "/accounts",
+    "accounts_import": "/accounts/import",
     "audit_log": "/audit",
     "calls": "/calls",
     "companies": "/companies",
@@ -160,8 +164,18 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
             sent = send(owner, "/costs/import", {"file": (io.BytesIO(CSV), "spend.csv")})
             draft = sent.headers.get("Location", "").partition("?")[0].rpartition("/")[2]
             send(owner, "/stages/import", {"file": (io.BytesIO(stage_file_of(store)), "stages.csv")})
+            send(owner, "/accounts/import/load", {"list": accounts_in(store)})
             cookie = owner.get_cookie("minamoto")
             yield Walked(live, cookie.value, paths_of(store, draft))
+
+
+def accounts_in(store: Engine) -> str:
+    """A list of target accounts, of companies that have people and of one that has none."""
+    with reading(store) as tx:
+        query = select(contacts.c.company_domain).where(contacts.c.company_domain.is_not(None)).distinct()
+        domains = tx.execute(query.order_by(contacts.c.company_domain)).scalars().all()
+    rows = [f"{domain},{'AB'[n % 2]},田中 Hana" for n, domain in enumerate([*domains, "target.example"])]
+    return "\n".join(["domain,tier,owner", *rows])
 
 
 def stage_file_of(store: Engine) -> bytes:
