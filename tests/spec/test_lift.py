@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tracker.reports.lift import banded, lift_of, lifts_of, points_for, suggested
+from tracker.reports.lift import banded, compared, lift_of, lifts_of, points_for, suggested
 
 LINES = [
     [cell.strip() for cell in line.strip("|").split("|")]
@@ -27,9 +27,12 @@ def test_of_many_that_were_looked_at_each_has_to_speak_more_clearly() -> None:
     assert alone.is_above
     assert not one_of_many.is_above
     noise = {f"page {n}": (300, 60, 300, 35) for n in range(200)}
-    assert suggested(noise, ()) == []
+    assert suggested(noise) == []
     clear = {"demo": (1000, 300, 1000, 100), "careers": (1000, 50, 1000, 200), "known": (1000, 300, 1000, 100)}
-    assert [(deed, points) for deed, _, points in suggested(clear, ["known"])] == [("careers", -20), ("demo", 16)]
+    assert [(deed, points) for deed, _, points in suggested(compared(clear, ["known"]))] == [
+        ("careers", -20),
+        ("demo", 16),
+    ]
 
 
 @given(st.lists(st.tuples(st.frozensets(st.sampled_from("abc")), st.booleans())))

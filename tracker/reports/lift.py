@@ -85,15 +85,20 @@ def points_for(lift: Lift) -> int:
     return max(-MOST_POINTS, min(MOST_POINTS, round(10 * log2(lift.ratio))))
 
 
-def suggested(found: Mapping[str, tuple[int, int, int, int]], covered: Iterable[str]) -> list[tuple[str, Lift, int]]:
-    """Deeds that no rule covers and that speak clearly, the most points first; points are never 0.
-
-    Each interval is as wide as the number of deeds looked at asks for.
-    """
+def compared(
+    found: Mapping[str, tuple[int, int, int, int]], covered: Iterable[str]
+) -> dict[str, tuple[int, int, int, int]]:
+    """Deeds that no rule covers and that can be compared: enough did them, and enough did not."""
     known = set(covered)
-    open_ = {deed: counts for deed, counts in found.items() if deed not in known}
-    asked = [deed for deed, (n, _, n_not, _) in open_.items() if min(n, n_not) >= FEWEST]
-    lifts = [(deed, lift_of(*open_[deed], n_looked_at=len(asked))) for deed in asked]
+    return {deed: counts for deed, counts in found.items() if deed not in known and min(counts[0], counts[2]) >= FEWEST}
+
+
+def suggested(found: Mapping[str, tuple[int, int, int, int]]) -> list[tuple[str, Lift, int]]:
+    """Those of these deeds that speak clearly, the most points first; points are never 0.
+
+    Each interval is as wide as the number of deeds asks for.
+    """
+    lifts = [(deed, lift_of(*counts, n_looked_at=len(found))) for deed, counts in found.items()]
     worth = [(deed, lift, points_for(lift)) for deed, lift in lifts]
     return sorted((one for one in worth if one[2]), key=lambda one: (-abs(one[2]), one[0]))
 
