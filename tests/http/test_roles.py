@@ -20,6 +20,8 @@ from tests.world import PASSWORD, START, World
 from tracker.access.roles import set_role
 from tracker.access.views import save_view
 from tracker.calls.numbers import add_number
+from tracker.companies.accounts import Told
+from tracker.companies.accounts import save as save_accounts
 from tracker.costs.load import cost_id_of
 from tracker.db.schema import audit, contacts, conversions, metadata, touchpoints, users, views
 from tracker.db.store import Tx, begin, reading
@@ -83,6 +85,12 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "POST /actions/<action_id>/switch": ("/actions/action2/switch", {}),
     "POST /actions/<action_id>/test": ("/actions/action2/test", {}),
     "POST /actions/items/<int:outbox_id>/again": ("/actions/items/1/again", {}),
+    "GET /accounts.<form>": ("/accounts.csv", {}),
+    "POST /accounts/edit": ("/accounts/edit", {"domain": "kyoto.example", "tier": "A"}),
+    "POST /accounts/import/load": ("/accounts/import/load", {"list": "domain,tier\nnara.example,A"}),
+    "POST /accounts/remove": ("/accounts/remove", {"domain": "target.example"}),
+    "POST /accounts/roles": ("/accounts/roles", {"name_0": "Buyer", "patterns_0": "buyer"}),
+    "POST /companies/<path:domain>/stage": ("/companies/kyoto.example/stage", {"stage": "evangelist"}),
     "POST /calls/numbers": ("/calls/numbers", {"number": "+81355556666", "source": "brochure"}),
     "POST /calls/numbers/remove": ("/calls/numbers/remove", {"number": "+81355557777"}),
     "POST /calls/terms": ("/calls/terms", {"lease": "30", "rest": "10"}),
@@ -163,6 +171,7 @@ WITH_A_FILE = {
     "POST /costs/imports/<import_id>/undo",
 }
 NOT_LOGGED = {
+    "POST /accounts/import",
     "POST /costs/import",
     "POST /costs/import/<draft_id>",
     "POST /costs/import/<draft_id>/drop",
@@ -195,6 +204,7 @@ def acme(world: World) -> Known:
     with begin(world.store) as tx:
         set_role(tx, bob, world.acme.site_id, Role.VIEWER, world.clock())
         add_number(tx, world.acme.site_id, "Asia/Tokyo", "+81355557777", now=world.clock(), source="fair")
+        save_accounts(tx, world.acme.site_id, [Told("target.example", "A")], "user eve@acme.example", world.clock())
         keep_view(tx, VIEW, eve)
         found_programmes(tx, world.acme.site_id, ["welcome"])
         add_survey(tx, world.acme.site_id, SURVEY, "Acmes", "", for_anybody=True, now=world.clock())
