@@ -20,11 +20,13 @@ from tracker.reports.columns import NOBODY
 from tracker.reports.engines.memory import Arrival, Facts, Link, PathRow, Touchpoint
 from tracker.reports.funnel import Asked, Browsers, Report, Scene, Touch, report_of
 from tracker.reports.funnel import Facts as Ready
-from tracker.reports.funnel_ways import Change, Line, ways_of
+from tracker.reports.funnel_ways import Changes, Line, ways_of
 from tracker.reports.query import parse_query, period_before
 from tracker.reports.scans import Conversion
 from tracker.vocabulary import NOT_SET, Scope, Stage
 
+# A change: whose, into which stage, at which instant (milliseconds), on which day.
+Change = tuple[str, str, int, str]
 LINE = Line(tuple(stage.value for stage in Stage))
 SHORT = {"mql": Stage.MQL.value, "sql": Stage.SQL.value}
 YEAR = 2026
@@ -55,8 +57,9 @@ class Scenario:
     questions: list[Question] = field(default_factory=list)
 
     @property
-    def changes(self) -> list[Change]:
-        return [change for who in sorted(self.ways) for change in self.ways[who]]
+    def changes(self) -> Changes:
+        rows = [(who, n, *change[1:]) for who in sorted(self.ways) for n, change in enumerate(self.ways[who])]
+        return Changes(*(list(column) for column in zip(*rows, strict=True)))
 
 
 def scenarios(file: Path) -> list[Scenario]:
@@ -249,9 +252,12 @@ def store_scenario(tx: Tx, scenario: Scenario) -> None:
     store_facts(tx, facts)
     domains = {who: domain for domain, people in scenario.people.items() for who in people}
     for who, lead_ms in scenario.leads.items():
-        times = [from_ms(one.occurred_ms) for one in scenario.touches[who]]
+        touches = sorted(scenario.touches[who], key=lambda one: one.occurred_ms)
         row = {"lead_at": from_ms(lead_ms), "company_domain": domains.get(who)}
-        row |= {"first_at": min(times, default=None), "last_at": max(times, default=None)}
+        for which, touch in zip(("first", "last"), (touches[0], touches[-1]) if touches else (), strict=False):
+            arrival = touch.arrival
+            row |= {f"{which}_at": from_ms(touch.occurred_ms), f"{which}_channel": arrival.channel}
+            row[f"{which}_source"] = arrival.source
         if who in scenario.ways:
             _, stage, at_ms, _ = scenario.ways[who][-1]
             row |= {"stage": stage, "stage_at": from_ms(at_ms)}

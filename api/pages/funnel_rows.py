@@ -46,7 +46,7 @@ TITLES = {
 }
 # What `at` and `days` of a row are.
 AT = {
-    "entered": message("Entered"),
+    "entered": message("Entered the stage"),
     "reached": message("Reached"),
     "converted": message("Reached the later stage"),
     "standing": message("In the stage since"),

@@ -19,7 +19,6 @@ from sqlalchemy import Engine, delete, select, update
 from api import create_app
 from tests.funnels import scenarios, store_scenario
 from tests.people import ON_BOTH, SQLITE_ONLY, browser_of
-from tests.templates import compile_once
 from tests.world import CHEAP, START, Clock, Program
 from tracker.access.tokens import add_token
 from tracker.attribution.policies import save_policy
@@ -54,7 +53,7 @@ def empty(store: Engine, store_url: str) -> Told:
     """The site Acme, on the 28th of April."""
     clock = Clock(datetime(2026, 4, 28, 12, tzinfo=UTC))
     settings = Settings(database_url=store_url, secret_key="s" * 40)
-    return Told(store, compile_once(create_app(settings, engine=store, now=clock, hasher=CHEAP)), clock)
+    return Told(store, create_app(settings, engine=store, now=clock, hasher=CHEAP), clock)
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from tracker.clock import to_ms
 from tracker.reports.columns import NOBODY
 from tracker.reports.funnel import Asked, Facts, Report, Scene, Touch, report_of
 from tracker.reports.funnel_rows import METRICS, Which, items_of
-from tracker.reports.funnel_ways import LEAST, Line, ways_of
+from tracker.reports.funnel_ways import LEAST, Changes, Line, ways_of
 from tracker.reports.query import parse_query
 from tracker.vocabulary import Scope
 
@@ -69,10 +69,15 @@ def asked(first: int, second: int) -> Asked:
 
 
 def scene_of(ways: list[Way], question: Asked, *, narrowed: bool) -> tuple[Facts, Scene]:
-    rows = [(f"p{n:02}", step.stage, to_ms(step.at), step.day) for n, way in enumerate(ways) for step in way.steps]
+    rows = [
+        (f"p{n:02}", place, step.stage, to_ms(step.at), step.day)
+        for n, way in enumerate(ways)
+        for place, step in enumerate(way.steps)
+    ]
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(5)]
     facts = Facts(
         LINE,
-        ways_of(rows, LINE),
+        ways_of(Changes(*columns), LINE),
         CHANNELS,
         np.array([CHANNELS.index(way.channel) if way.channel else NOBODY for way in ways], dtype=np.int64),
         np.array([way.takes for way in ways], dtype=np.bool_) if narrowed else None,

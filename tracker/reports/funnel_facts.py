@@ -6,7 +6,7 @@ The ways are one scan of the changes, the sources one of the touches; nothing is
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from sqlalchemy import BigInteger, Text, cast, func, select, type_coerce
@@ -22,7 +22,7 @@ from tracker.reports.columns import NOBODY
 from tracker.reports.engines.sql import FETCH, together, visitor_numbers, visits_of
 from tracker.reports.funnel import Asked, Browsers, Facts, Report, Scene, Touch, report_of
 from tracker.reports.funnel_sources import Sources, oldest_contacts, sources_of
-from tracker.reports.funnel_ways import Change, Line, Ways, ways_of
+from tracker.reports.funnel_ways import Changes, Line, Ways, ways_of
 from tracker.reports.keeping import engine_of
 from tracker.reports.query import Asked as Given
 from tracker.reports.query import Query, given_in, period_before
@@ -121,19 +121,21 @@ def taken(sources: Sources, whose: Sequence[str]) -> Bools | None:
     return np.array([one in sources.taken for one in whose], dtype=np.bool_)
 
 
-def read_changes(tx: Tx, site_id: int, scope: Scope) -> list[Change]:
-    """All changes of a site's people or companies, those of one together and in their order."""
+def read_changes(tx: Tx, site_id: int, scope: Scope) -> Changes:
+    """All changes of a site's people or companies.
+
+    The site is added to nothing, so that the table is read as it lies, and not row by row by an index of its days.
+    """
     table = (company_changes if scope is Scope.COMPANY else stage_changes).c
     whose = table.domain if scope is Scope.COMPANY else table.contact_id
-    query = (
-        select(whose, table.stage, type_coerce(table.occurred_at, BigInteger), table.day)
-        .where(table.site_id == site_id)
-        .order_by(whose, table.position)
+    query = select(whose, table.position, table.stage, type_coerce(table.occurred_at, BigInteger), table.day).where(
+        table.site_id + 0 == site_id
     )
-    found: list[Change] = []
+    found: list[list[Any]] = [[], [], [], [], []]
     for some in tx.execute(query).partitions(FETCH):
-        found += [tuple(row) for row in some]
-    return found
+        for column, cells in zip(found, zip(*some, strict=True), strict=True):
+            column.extend(cells)
+    return Changes(*found)
 
 
 def count_all(tx: Tx, site_id: int, scope: Scope) -> int:

@@ -24,7 +24,7 @@ FIGURES = {
         Metric(
             "entered",
             Unit.COUNT,
-            message("Entered"),
+            message("Times entered"),
             message("How often somebody came into this very stage in the period. Who comes again is counted again."),
         ),
         Metric(

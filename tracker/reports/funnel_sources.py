@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import BigInteger, Select, func, select, type_coerce
+from sqlalchemy import BigInteger, Select, func, literal, select, type_coerce
 
 from tracker.attribution.models import weigh_all
 from tracker.attribution.policy import namer
@@ -28,6 +28,8 @@ from tracker.vocabulary import Basis, ConversionKind
 
 LEAD = ConversionKind.LEAD.value
 ALWAYS = ("0001-01-01", "9999-12-31")
+# Words of the first and the latest touch that stand on their contact.
+ON_CONTACTS = {"channel", "source"}
 IS_A_VISIT = func.coalesce(touchpoints.c.contact_id, "") == ""
 
 
@@ -45,15 +47,16 @@ class Sources:
 
 
 def sources_of(tx: Tx, query: Query, touch: Touch) -> Sources:
-    """Everybody's source by the query's one dimension; kept as long as the paths are, for readers alone."""
-    question = ("funnel", touch, query.by, query.where, repr(query.policy))
-    return engine_of(tx).once(query.site_id, question, lambda: read_sources(tx, query, touch))
+    """Everybody's source by the query's one dimension.
 
-
-def read_sources(tx: Tx, query: Query, touch: Touch) -> Sources:
-    """The same from the tables."""
+    What was before the leads is kept as long as the paths are, for readers alone; whose browser is whose may change
+    without any path, so first and latest touches are read each time.
+    """
     scope = Scope(query.site_id, Basis.ACTIVITY, *ALWAYS, query.by, rules=query.policy.rules, where=query.where)
-    return before_leads(tx, query, scope) if touch is Touch.LEAD else at_an_end(tx, scope, touch)
+    if touch is not Touch.LEAD:
+        return at_an_end(tx, scope, touch)
+    question = ("funnel", query.by, query.where, repr(query.policy))
+    return engine_of(tx).once(query.site_id, question, lambda: before_leads(tx, query, scope))
 
 
 # --- the first and the latest ---------------------------------------------------------------------------------------
@@ -95,10 +98,14 @@ def at_an_end(tx: Tx, scope: Scope, touch: Touch) -> Sources:
 def touches_at(scope: Scope, touch: Touch) -> list[Select[Any]]:
     """Everybody's touches of the first or the latest instant; where a rule may take one away, all of them.
 
-    When the first and the latest touch were stands on each contact's row (attribution/reach.py).
+    When they were stands on each contact's row, and so do their channel and source (attribution/reach.py).
     """
-    moment = contacts.c.first_at if touch is Touch.FIRST else contacts.c.last_at
+    moment = contacts.c[f"{touch.value}_at"]
     may_go = any(not rule.channel for rule in scope.rules)
+    if not may_go and set(scope.words) <= ON_CONTACTS:
+        words = [contacts.c[f"{touch.value}_{name}"] for name in scope.words]
+        alone = select(contacts.c.contact_id, literal(0), literal(""), literal(""), *words)
+        return [alone.where(contacts.c.site_id + 0 == scope.site_id, moment.is_not(None))]
     told = [type_coerce(touchpoints.c.occurred_at, BigInteger), touchpoints.c.hit_id, touchpoints.c.touchpoint_id]
     told += [touchpoints.c[name] for name in scope.words]
     is_meant = [contacts.c.site_id == scope.site_id] + ([] if may_go else [touchpoints.c.occurred_at == moment])

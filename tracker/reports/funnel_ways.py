@@ -5,7 +5,7 @@ A way is a row of changes in their order. Stages of the line come one after the 
 reached all before it, too. `other` is beside the line, and a stage that the site has taken away is nowhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,6 @@ from tracker.vocabulary import Stage
 
 # What is usual is said from so many on.
 LEAST = 10
-# A change: whose, into which stage, at which instant (milliseconds), on which day of the site.
-Change = tuple[str, str, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +68,30 @@ class Ways:
         return np.asarray(self.offsets[1:] - 1, dtype=np.int64)
 
 
-def ways_of(changes: Iterable[Change], line: Line) -> Ways:
-    """The ways that changes make.
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Changes column by column, in any order: whose, the place in that way, stage, instant (milliseconds), day."""
 
-    changes  those of a way together, in their order
-    """
-    rows = list(zip(*changes, strict=True)) or [(), (), (), ()]
+    whose: Sequence[str]
+    positions: Sequence[int]
+    stages: Sequence[str]
+    at_ms: Sequence[int]
+    days: Sequence[str]
+
+
+def ways_of(changes: Changes, line: Line) -> Ways:
+    """The ways that changes make."""
     numbers: dict[str, int] = {}
-    owners = np.array([numbers.setdefault(one, len(numbers)) for one in rows[0]], dtype=np.int64)
-    places = {name: place for place, name in enumerate(line.names)}
+    n, places = len(changes.whose), {name: place for place, name in enumerate(line.names)}
+    owners = np.fromiter((numbers.setdefault(one, len(numbers)) for one in changes.whose), dtype=np.int64, count=n)
+    stages = np.fromiter((places.get(name, NOBODY) for name in changes.stages), dtype=np.int64, count=n)
+    order = np.lexsort((np.array(changes.positions, dtype=np.int64), owners))
     return Ways(
         list(numbers),
-        np.searchsorted(owners, np.arange(len(numbers) + 1)).astype(np.int64),
-        np.array([places.get(name, NOBODY) for name in rows[1]], dtype=np.int64),
-        np.array(rows[2], dtype=np.int64),
-        np.asarray(day_numbers(rows[3]), dtype=np.int64),
+        np.searchsorted(owners[order], np.arange(len(numbers) + 1)).astype(np.int64),
+        stages[order],
+        np.array(changes.at_ms, dtype=np.int64)[order],
+        np.asarray(day_numbers(changes.days), dtype=np.int64)[order],
     )
 
 
