@@ -27,7 +27,7 @@ from api.trust import Audience, audience_of
 from tests.browser.conftest import NewContext
 from tests.live import Live, running
 from tests.people import browser_of, send
-from tracker.db.schema import contacts, conversions, costs, deal_contacts, deals, stage_drafts, touchpoints
+from tracker.db.schema import contacts, conversions, costs, deal_contacts, deals, segments, stage_drafts, touchpoints
 from tracker.db.store import connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.demo.prepare import seed
@@ -39,6 +39,8 @@ pytestmark = pytest.mark.browser
 NOW = datetime(2026, 4, 15, 8, 30, tzinfo=UTC)
 DAYS = 16
 PERIOD = "period=last_28_days"
+TASK = {"kind": "crm_task", "scope": "contact", "stage": "lead", "target": "電話 Call", "name": "電話 Call"}
+SEGMENT = {"kind": "filter", "name": "見込み Leads", "channel": "paid_search"}
 CSV = b"Reporting starts,Campaign name,Amount spent (JPY)\n2026-04-01,spring,1200\n2026-04-02,summer,800\n"
 # Each page by its endpoint, with what its address needs (examples of Examples).
 PAGES = {
@@ -46,6 +48,7 @@ PAGES = {
     "account_roles": "/accounts/roles",
     "accounts": "/accounts",
     "accounts_import": "/accounts/import",
+    "actions": "/actions",
     "audit_log": "/audit",
     "calls": "/calls",
     "companies": "/companies",
@@ -86,6 +89,8 @@ PAGES = {
     "stage_file": "/stages/import/{stage_draft}",
     "stages": "/stages",
     "stages_import": "/stages/import",
+    "segment": "/segments/{segment}",
+    "segments": "/segments",
     "source": f"/reports/source?{PERIOD}&by=channel,campaign",
     "source_rows": f"/reports/source/rows?{PERIOD}&metric=visits",
     "team": "/team",
@@ -159,6 +164,8 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walked]:
             app = live.server.app
             assert isinstance(app, Flask)
             owner: Any = browser_of(Seen(store, app), site=SITE_KEY)  # type: ignore[arg-type]
+            send(owner, "/actions", TASK)
+            send(owner, "/segments", SEGMENT)
             send(owner, "/views", {"page": "source", "query": PERIOD, "name": "四月 April", "shared": "1"})
             send(owner, "/definitions", {"tab": "text", "text": draft_text(), "reason": "四月 April"})
             sent = send(owner, "/costs/import", {"file": (io.BytesIO(CSV), "spend.csv")})
@@ -207,6 +214,7 @@ def paths_of(store: Engine, draft: str) -> dict[str, str]:
             "domain": tx.execute(select(contacts.c.company_domain).where(contacts.c.contact_id == buyer)).scalar(),
             "draft": draft,
             "stage_draft": one(stage_drafts.c.draft_id),
+            "segment": one(segments.c.segment_id),
             "touch": tx.execute(select(touchpoints.c.touchpoint_id).limit(1)).scalar(),
         }
     return {name: path.format(**examples) for name, path in PAGES.items()}
