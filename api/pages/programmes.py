@@ -25,7 +25,7 @@ from tracker.errors import Invalid, NotFound
 from tracker.ids import new_link_id
 from tracker.mailing.links import add_link, links_of
 from tracker.mailing.programmes import MailProgramme, find_programme, steps_in, tell_programme, written
-from tracker.reports.mails import Asked, MailFigures, programme_lines, total_of
+from tracker.reports.mails import Asked, MailFigures, first_mail_day, programme_lines, total_of
 from tracker.reports.mailsteps import MOST_PEOPLE, WHAT, After, Behind, StepLine, people_behind, step_lines
 from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
 from tracker.urls import clean_text
@@ -309,6 +309,8 @@ def file_columns() -> list[tuple[str, str, CellKind, str]]:
 def asked_for(tx: Tx, site: Site, name: str | None = None) -> tuple[Asked, MailPeriod]:
     """The days that the address asks for; raises Invalid."""
     word, first, last = period_of(tx, dict(request.args), site.site_id, local_day(here().now(), site.timezone))
+    if word == "all_time":
+        first = first_mail_day(tx, site.site_id) or last
     period = MailPeriod(word, date.fromisoformat(first), date.fromisoformat(last))
     return Asked(site.site_id, first, last, name), period
 

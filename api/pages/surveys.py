@@ -23,7 +23,14 @@ from tracker.clock import local_day
 from tracker.db.store import Tx, begin, reading
 from tracker.errors import Invalid
 from tracker.ids import new_link_id
-from tracker.reports.satisfaction import AskedAnswers, Comment, answers_by_survey, comments, satisfaction
+from tracker.reports.satisfaction import (
+    AskedAnswers,
+    Comment,
+    answers_by_survey,
+    comments,
+    first_answer_day,
+    satisfaction,
+)
 from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
 from tracker.survey.nps import Attitude, Nps
 from tracker.survey.surveys import Survey, add_survey, change_survey, surveys_of, written
@@ -201,6 +208,8 @@ def asked_for(tx: Tx, site: Site) -> tuple[AskedAnswers, MailPeriod]:
     today = local_day(here().now(), site.timezone)
     given = {"period": "last_12_months", **request.args} if not is_dated() else dict(request.args)
     word, first, last = period_of(tx, given, site.site_id, today)
+    if word == "all_time":
+        first = first_answer_day(tx, site.site_id) or last
     survey_id = request.args.get("survey") or None
     period = MailPeriod(word, date.fromisoformat(first), date.fromisoformat(last))
     return AskedAnswers(site.site_id, first, last, survey_id), period

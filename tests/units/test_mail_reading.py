@@ -172,7 +172,7 @@ def test_what_is_no_such_file_is_refused_as_a_whole(content: bytes) -> None:
 
 def test_a_file_of_answers_is_read() -> None:
     head, first = "回答日,点数,メールアドレス,コメント", '2026/3/1,１０,,"=1+1\n二行"'
-    content = "\n".join([head, first, "2026/3/1,11,,", "2026/3/1,5,x,", ",5,,"]).encode()
+    content = f"{head}\n{first}\n2026/3/1,11,,\n2026/3/1,5,x,\n,5,,".encode()
     found = answers.from_rows(read_rows(content, answers.COLUMNS, answers.NEEDED), "Asia/Tokyo", START, email_of)
     assert [(one.score, one.email, one.comment) for one in found.answers] == [(10, "", "=1+1\n二行")]
     assert dict(found.refused) == {"no_score": 1, "email_unreadable": 1, "no_time": 1}

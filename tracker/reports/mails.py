@@ -73,6 +73,12 @@ class MailFigures:
         return MailFigures(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(MailFigures)))
 
 
+def first_mail_day(tx: Tx, site_id: int) -> str | None:
+    """The first day of which anything is known of a site's mails."""
+    day: str | None = tx.execute(select(func.min(E.day)).where(E.site_id == site_id)).scalar()
+    return day
+
+
 def quotient(part: int, whole: int) -> float | None:
     """A share; None without anything to share."""
     return part / whole if whole else None

@@ -145,6 +145,12 @@ def scored_of(row: Any) -> Scored:
     return Scored(person, row.score, row.answered_at, row.answer_id)
 
 
+def first_answer_day(tx: Tx, site_id: int) -> str | None:
+    """The day of a site's first answer."""
+    day: str | None = tx.execute(select(func.min(A.day)).where(A.site_id == site_id)).scalar()
+    return day
+
+
 def months_between(from_day: str, to_day: str) -> list[str]:
     """The months of a period in order, at most ten years of them."""
     year, month = int(from_day[:4]), int(from_day[5:7])
