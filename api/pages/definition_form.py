@@ -42,6 +42,7 @@ from tracker.reports.trial import UNSAVED, Ask, Reading, Tried, in_force, try_de
 from tracker.vocabulary import Audited, Role, Scope
 
 BUILDER, TEXT = "builder", "text"
+LONGEST_ADDED = 2_000
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Form:
 @routes.get("/definitions/new")
 @audience(Audience.PEOPLE, least=Role.ANALYST)
 def definition_new() -> ResponseReturnValue:
-    """A new version, from the one in force, from ?version=, or from the shipped draft."""
+    """A new version, from the one in force, from ?base=, or from the shipped draft."""
     site = site_seen()
     if site is None:
         return render_template("no_site.html")
@@ -82,8 +83,18 @@ def definition_new() -> ResponseReturnValue:
 
 
 def text_asked(tx: Tx, site: Site, now: datetime) -> str:
-    """The text to begin with."""
-    told = request.args.get("from", "")
+    """The text to begin with, and what an address adds to it, such as points that history suggests."""
+    text, more = text_to_change(tx, site, now), request.args.get("add", "")[:LONGEST_ADDED]
+    if not more:
+        return text
+    added = f"{text.rstrip()}\n\n{more}"
+    read_definition(added, None)
+    return added
+
+
+def text_to_change(tx: Tx, site: Site, now: datetime) -> str:
+    """The text to begin with: of a version, of the one in force, or the shipped draft."""
+    told = request.args.get("base", "")
     if told == "draft":
         return draft_text()
     if told:

@@ -139,7 +139,7 @@ def test_an_error_of_the_text_names_its_line_and_nothing_is_saved(world: World) 
 
 def test_comments_are_kept_as_long_as_the_builder_changes_nothing(world: World) -> None:
     mika = browser_of(world)
-    page = mika.get("/definitions/new?tab=text&from=draft").text
+    page = mika.get("/definitions/new?tab=text&base=draft").text
     built = pressed(mika, page, "builder", text="# why\n" + RULE)
     assert Fields(pressed(mika, built, "text")).found["text"] == "# why\n" + RULE
     changed = pressed(mika, built, "text", **{"r0-name": "other"})
@@ -166,8 +166,8 @@ def test_texts_of_a_definition_are_only_ever_text_and_a_viewer_sees_nobody(world
         "/definitions",
         "/definitions/1",
         "/definitions/1/try",
-        "/definitions/new?from=1",
-        "/definitions/new?from=1&tab=text",
+        "/definitions/new?base=1",
+        "/definitions/new?base=1&tab=text",
     ):
         assert "<script>alert" not in mika.get(path).text, path
     assert "hana-secret" in mika.get("/definitions/1/try").text
