@@ -1,14 +1,14 @@
 """The stages of the life cycle: which there are, in which order, and words on many people at once."""
 
 from dataclasses import replace
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from api.context import here
 from api.trust import actor, token_site
 from api.v1.contract import operation
-from api.v1.fields import Args, Body, ContactId, Email, Instant, Key, Line, Out, StageName, not_in_future, refuse
+from api.v1.fields import Args, Body, ContactId, Email, Instant, Key, Out, StageName, any_text, not_in_future, refuse
 from tracker import flow
 from tracker.access import audit
 from tracker.access.sites import Site
@@ -41,15 +41,17 @@ CHANGES = {
 }
 
 
+Label = Annotated[str, Field(max_length=LONGEST_LABEL), AfterValidator(any_text)]
+
+
 class StageIn(Body):
     """A stage."""
 
     stage: StageName = Field(
         description="Its internal name: of HubSpot's where it is one of theirs.", examples=["lead"]
     )
-    label: Line | None = Field(
+    label: Label | None = Field(
         None,
-        max_length=LONGEST_LABEL,
         description="What the pages call it; null: the product's word in the reader's language.",
         examples=["Advocate"],
     )

@@ -42,6 +42,9 @@ def test_stages_are_settled_and_told_again_change_nothing(world: World, crm: Pro
     assert (found["changed"], found["needs_sign_off"], found["is_restaging"]) == (True, False, True)
     assert [one["stage"] for one in found["stages"]] == mine
     assert settled(crm, mine, needs_sign_off=False)["changed"] is False
+    blank = crm.put("/stages", {"stages": [{"stage": name, "label": " "} for name in mine]}).json
+    assert blank is not None
+    assert blank["changed"] is False
     with reading(world.store) as tx:
         query = select(audit.c.actor, audit.c.details).where(audit.c.action == Audited.STAGES.value)
         noted = tx.execute(query.order_by(audit.c.audit_id)).all()
