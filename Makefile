@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# One more than there are processors: a quarter of the time a test waits for a browser, a server or a clock.
+WORKERS := $(shell expr $$(nproc) + 1)
 # What to add to pytest's own words: make test PYTEST_ARGS='-k journey -x'
 PYTEST_ARGS ?=
 # What to add to a benchmark's or a proof's own words: make crash-test BENCH_ARGS='--kills 3'
@@ -25,12 +27,12 @@ setup: $(VENV)/.dev ## all that work on Minamoto needs, in .venv
 
 test: $(VENV)/.dev ## every test: SQLite, PostgreSQL and a real browser
 	@.ci/machine
-	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile -rfEs \
+	$(BIN)/python -m pytest --numprocesses=$(WORKERS) --maxprocesses=4 --dist=loadfile -rfEs \
 		$(if $(CI),-p tests.no_skips) $(PYTEST_ARGS)
 
 gallery: $(VENV)/.dev ## every page of the snippet's gallery in three browsers, and the record that they were played
 	@.ci/machine
-	MINAMOTO_TEST_WHOLE_GALLERY=1 $(BIN)/python -m pytest --numprocesses=logical --maxprocesses=3 --dist=loadfile -rfEs \
+	MINAMOTO_TEST_WHOLE_GALLERY=1 $(BIN)/python -m pytest --numprocesses=$(WORKERS) --maxprocesses=3 --dist=loadfile -rfEs \
 		-p tests.no_skips tests/browser/test_gallery_chromium.py tests/browser/test_gallery_firefox.py \
 		tests/browser/test_gallery_webkit.py
 	@$(BIN)/python -m tests.browser.gallery.played
