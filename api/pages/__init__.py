@@ -24,7 +24,7 @@ from api.pages.actions import (
 from api.pages.audit_log import audit_file, audit_log
 from api.pages.calls import calls, save_number, save_terms, take_number
 from api.pages.calls_file import calls_file
-from api.pages.companies import companies, companies_file, company
+from api.pages.companies import companies, companies_file, company, move_company
 from api.pages.compare import compare_file, compare_page
 from api.pages.contact import contact
 from api.pages.contacts import contacts, contacts_file
@@ -69,6 +69,7 @@ from api.pages.programmes import (
 )
 from api.pages.routes import routes
 from api.pages.scorecard import save_target, scorecard, scorecard_file, scorecard_rows
+from api.pages.scores import scores, scores_file
 from api.pages.segments import (
     make_segment,
     remove_segment_of,
@@ -143,6 +144,17 @@ VIEWS = (
     companies,
     companies_file,
     company,
+    move_company,
+    accounts,
+    accounts_file,
+    account_form,
+    save_account,
+    remove_account,
+    accounts_import,
+    preview_accounts,
+    load_accounts,
+    account_roles,
+    save_account_roles,
     stages,
     save_stages,
     save_stage_settings,
@@ -164,6 +176,8 @@ VIEWS = (
     definition_try_file,
     definition_drift,
     definition_drift_file,
+    scores,
+    scores_file,
     touch,
     calls,
     calls_file,

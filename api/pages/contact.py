@@ -40,6 +40,7 @@ from tracker.reports.journey import (
     attribution_fields,
     journey,
 )
+from tracker.reports.points import points_of
 from tracker.reports.records import (
     Booked,
     Contact,
@@ -227,6 +228,7 @@ def contact(contact_id: str) -> ResponseReturnValue:
         merged = merged_shown(tx, who) if sees_people() else []
         stages = stages_seen(tx).names
         times = times_shown(tx, contact_id)
+        points = points_of(tx, site.site_id, contact_id, here().now())
     steps = steps_of(way, fields, site)
     return render_template(
         "contact.html",
@@ -238,6 +240,7 @@ def contact(contact_id: str) -> ResponseReturnValue:
         back_href=url_for("pages.contacts"),
         stages=stages,
         stage_times=times,
+        points=points,
         merged=merged,
     )
 

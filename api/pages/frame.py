@@ -178,6 +178,7 @@ TABS = {
     "save_new_definition": "definitions",
     "definition_try": "definitions",
     "definition_drift": "definitions",
+    "scores": "definitions",
     "stages": "stages",
     "save_stages": "stages",
     "save_stage_settings": "stages",
