@@ -39,7 +39,7 @@ SHIPPED = (
         ),
     ),
     Role("Marketing", ("CMO", "market*", "brand*", "communications", "マーケ", "販促", "宣伝", "広報", "ブランド")),
-    Role("Sales", ("CRO", "CSO", "sales", "account executive", "business development", "営業", "セールス")),
+    Role("Sales department", ("CRO", "CSO", "sales", "account executive", "business development", "営業", "セールス")),
     Role(
         "IT", ("CIO", "CTO", "IT", "information technology", "engineering", "情報システム", "システム", "情シス", "DX")
     ),

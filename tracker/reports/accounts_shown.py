@@ -76,7 +76,7 @@ FIGURES = {
 ROLE_WORDS = {
     "Executive": message("Executive"),
     "Marketing": message("Marketing"),
-    "Sales": message("Sales"),
+    "Sales department": message("Sales department"),
     "IT": message("IT"),
     "Finance and purchasing": message("Finance and purchasing"),
 }
@@ -105,7 +105,7 @@ def accounts_sheet(
         SheetColumn(translate(message("Company")), key="name"),
         SheetColumn(translate(message("Company’s domain")), key="domain"),
         SheetColumn(translate(message("Tier")), key="tier"),
-        SheetColumn(translate(message("Owner")), key="owner"),
+        SheetColumn(translate(message("Account owner")), key="owner"),
         SheetColumn(translate(message("Stage")), key="stage"),
         SheetColumn(translate(message("In this stage since")), CellKind.INSTANT, "stage_at"),
         SheetColumn(named("people"), CellKind.COUNT, "people"),
