@@ -68,9 +68,12 @@ class StagesIn(Body):
     needs_sign_off: bool | None = Field(
         None,
         description="Whether a definition counts only when marketing and sales have signed it. Stays when not given.",
+        examples=[True],
     )
     people_follow_company: bool | None = Field(
-        None, description="Whether what moves a company forward moves its people forward. Stays when not given."
+        None,
+        description="Whether what moves a company forward moves its people forward. Stays when not given.",
+        examples=[False],
     )
 
 
@@ -87,10 +90,15 @@ class StagesOut(Out):
     """A site's stages, and how its life cycle is kept."""
 
     stages: list[StageOut] = Field(description="The first one first.")
-    needs_sign_off: bool = Field(description="A definition counts only when marketing and sales have signed it.")
-    people_follow_company: bool = Field(description="What moves a company forward moves its people forward.")
+    needs_sign_off: bool = Field(
+        description="A definition counts only when marketing and sales have signed it.", examples=[True]
+    )
+    people_follow_company: bool = Field(
+        description="What moves a company forward moves its people forward.", examples=[False]
+    )
     is_restaging: bool = Field(
-        description="Everybody's stages are being derived anew, for the order or a definition has changed."
+        description="Everybody's stages are being derived anew, for the order or a definition has changed.",
+        examples=[False],
     )
 
 
