@@ -29,7 +29,7 @@ from tracker.reports.funnel import Asked
 from tracker.reports.funnel_rows import MOST_ROWS, Behind, Rows, Which, people_behind
 from tracker.reports.periods import month_end
 from tracker.reports.sheet import CellKind, CellValue, Sheet, SheetColumn
-from tracker.vocabulary import Audited, Role, Scope
+from tracker.vocabulary import Audited, Role, Scope, Stage
 
 PAGE_ROWS = 50
 OWN = ("metric", "stage", "then", "month", "is", "unattributed")
@@ -112,11 +112,11 @@ def tenth(number: float) -> str:
 
 
 def which_asked() -> Which:
-    """The figure that the address names."""
+    """The figure that the address names; stage= without a name is all of them."""
     args = request.args
     return Which(
         args.get("metric", "reached"),
-        args.get("stage", ""),
+        args.get("stage", Stage.LEAD.value),
         args.get("then", ""),
         args.get("month", ""),
         args.get("is"),

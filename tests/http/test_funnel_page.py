@@ -135,7 +135,7 @@ def test_what_cannot_be_meant_is_refused(told: Told) -> None:
     for query in (
         "metric=visitors&stage=lead",
         "metric=reached&stage=x",
-        "metric=reached",
+        "metric=reached&stage=",
         "metric=converted&stage=lead",
         "metric=reached&stage=lead&month=2026-13",
         "metric=reached&stage=lead&cursor=nonsense",

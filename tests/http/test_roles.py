@@ -150,7 +150,7 @@ FORMS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "GET /calls.<form>": ("/calls.csv", {}),
     "GET /contacts.<form>": ("/contacts.csv", {}),
     "GET /companies.<form>": ("/companies.csv", {}),
-    "GET /reports/funnel/rows.<form>": ("/reports/funnel/rows.csv?metric=reached&stage=lead", {}),
+    "GET /reports/funnel/rows.<form>": ("/reports/funnel/rows.csv", {}),
     "POST /contacts/<contact_id>/merge": ("/contacts/{contact}/merge", {"other": "{other}"}),
     "POST /contacts/<contact_id>/split": ("/contacts/{contact}/split", {"contact": "{other}"}),
     "POST /contacts/<contact_id>/stage": ("/contacts/{contact}/stage", {"stage": "evangelist"}),
