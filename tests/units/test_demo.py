@@ -423,11 +423,11 @@ def test_the_past_is_the_same_for_the_same_anchor_and_nobody_of_it_is_in_the_sto
 
 def test_a_newer_release_tells_no_other_story_into_a_told_history(tmp_path: Path) -> None:
     now = datetime(2026, 6, 1, 3, 0, tzinfo=UTC)
-    own, _ = prepare(tmp_path, 8000, now, lambda done: None, days=6, months=0)
+    own, _ = prepared(tmp_path, now, days=6)
     told = connect(own.database_url)
     with reading(told) as tx:
         before = tx.execute(select(func.count()).select_from(hits)).scalar_one()
-    prepare(tmp_path, 8000, now, lambda done: None, days=9, months=0)
+    prepared(tmp_path, now, days=9)
     with reading(told) as tx:
         assert tx.execute(select(func.count()).select_from(hits)).scalar_one() == before
     told.dispose()
