@@ -155,7 +155,7 @@ def ask_told(most: int = 0) -> Ask:
         told,
         int(against) if against.isdecimal() and len(against) < 6 else None,
         stage if stage in stages_seen() else Stage.MQL.value,
-        args.get("all") == "1",
+        args.get("all") == "1" and sees_people(),
         most or Ask().most,
     )
 
@@ -279,7 +279,7 @@ def drift_asked(site: Site) -> Drift:
     stage = request.args.get("stage", "")
     with reading(here().engine) as tx:
         known = stage if stage in stages_seen(tx) else Stage.MQL.value
-        return drift_of(tx, site, known, here().now(), whole=request.args.get("all") == "1")
+        return drift_of(tx, site, known, here().now(), whole=request.args.get("all") == "1" and sees_people())
 
 
 def line_points(months: Sequence[MonthSum], place: int, most: int) -> str:

@@ -5,6 +5,7 @@ The result is plain text; names and patterns are the site's people's, and templa
 
 import re
 from collections.abc import Sequence
+from functools import reduce
 
 from flask_babel import gettext, ngettext
 
@@ -12,6 +13,7 @@ from api.pages.shown import count, word
 from tracker.lifecycle.conditions import All, Any, Condition, Did, Has, Not, Scored
 from tracker.lifecycle.rules import Rule
 from tracker.lifecycle.score import PointRule
+from tracker.reports.catalogue import message
 from tracker.vocabulary import FactKind, Scope
 
 # Words of the text form, in the order in which its messages name them.
@@ -23,6 +25,23 @@ def said(text: str) -> str:
     return str(text)
 
 
+# How parts of a sentence follow one another.
+JOINTS = (
+    message("%(one)s, %(other)s"),
+    message("%(one)s; %(other)s"),
+    message("%(one)s, and %(other)s"),
+    message("%(one)s, or %(other)s"),
+    message("%(one)s and %(other)s"),
+    message("%(one)s or %(other)s"),
+)
+
+
+def joined(how: str, parts: Sequence[str]) -> str:
+    """Parts in their order, by one of JOINTS."""
+    assert how in JOINTS
+    return reduce(lambda one, other: said(gettext(how, one=one, other=other)), parts)
+
+
 def sentence_of(rule: Rule) -> str:
     """A rule as a sentence, without the stage it leads to."""
     parts = [condition_sentence(rule.when)]
@@ -31,7 +50,7 @@ def sentence_of(rule: Rule) -> str:
         parts.append(said(gettext("only from %(stages)s", stages=stages)))
     if rule.scope is Scope.COMPANY:
         parts.insert(0, said(gettext("of a company: what its people did together")))
-    return said(gettext("; ")).join(parts)
+    return joined("%(one)s; %(other)s", parts)
 
 
 def points_sentence(one: PointRule) -> str:
@@ -44,7 +63,7 @@ def points_sentence(one: PointRule) -> str:
         parts.append(said(gettext("%(n)s at most", n=count(one.cap if one.points > 0 else -one.cap))))
     if one.half_life_days is not None:
         parts.append(said(ngettext("half after %(num)s day", "half after %(num)s days", one.half_life_days)))
-    return said(gettext(", ")).join(parts)
+    return joined("%(one)s, %(other)s", parts)
 
 
 def points_text(points: int) -> str:
@@ -59,7 +78,7 @@ def condition_sentence(one: Condition, *, is_inside: bool = False) -> str:
             return condition_sentence(of[0], is_inside=is_inside)
         case All(of) | Any(of):
             parts = [condition_sentence(each, is_inside=True) for each in of]
-            found = said(gettext(", and ") if isinstance(one, All) else gettext(", or ")).join(parts)
+            found = joined("%(one)s, and %(other)s" if isinstance(one, All) else "%(one)s, or %(other)s", parts)
             return said(gettext("(%(text)s)", text=found)) if is_inside else found
         case Not(of):
             return said(gettext("not (%(text)s)", text=condition_sentence(of)))
@@ -85,7 +104,7 @@ def deed_sentence(did: Did) -> str:
         more.append(said(gettext("amount %(bounds)s", bounds=bounds_of(did))))
     elif did.at_least is not None or did.at_most is not None:
         more.append(bounds_of(did))
-    return said(gettext("%(what)s (%(more)s)", what=base, more=said(gettext(", ")).join(more))) if more else base
+    return said(gettext("%(what)s (%(more)s)", what=base, more=joined("%(one)s, %(other)s", more))) if more else base
 
 
 def deed_base(kind: FactKind, texts: str) -> str:
@@ -132,7 +151,7 @@ def attribute_sentence(has: Has) -> str:
         parts.append(bounds_of(has))
     if has.is_known is not None:
         parts.append(said(gettext("is known") if has.is_known else gettext("is not known")))
-    what = said(gettext(" and ")).join(parts)
+    what = joined("%(one)s and %(other)s", parts)
     return said(gettext("%(name)s %(what)s", name=has.attribute, what=what))
 
 
@@ -155,7 +174,7 @@ def quoted(texts: Sequence[str]) -> str:
 
 def listed(words: Sequence[str]) -> str:
     """Words of which one is enough."""
-    return said(gettext(" or ")).join(words)
+    return joined("%(one)s or %(other)s", words)
 
 
 def error_text(message: str) -> str:

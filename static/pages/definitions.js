@@ -8,7 +8,8 @@
     if (!form.matches(".definition-form") || !submitter || !quick.test(submitter.value)) return;
     event.preventDefault();
     const deed = submitter.value;
-    const body = new URLSearchParams(new FormData(form, submitter));
+    const body = new URLSearchParams(new FormData(form));
+    body.append("do", deed);
     const plainly = () => {
       const sent = document.createElement("input");
       Object.assign(sent, { type: "hidden", name: "do", value: deed });
