@@ -16,7 +16,7 @@ from sqlalchemy import Engine, delete, func, select
 from api.acting import send_due
 from api.sender import SEND_ACTIONS
 from tests.mailserver import MailServer, mail_server
-from tests.people import SQLITE_ONLY, add_cheap_user
+from tests.people import ON_BOTH, SQLITE_ONLY, add_cheap_user
 from tests.receiver import Receiver, receiving
 from tests.world import ALICE, World
 from tracker import outbox
@@ -33,6 +33,7 @@ from tracker.outbox import LEASE, MOST_TRIES, Item
 from tracker.secret import seal
 from tracker.vocabulary import ActionKind, OutboxState, Role, Scope, StageCause
 
+pytestmark = SQLITE_ONLY
 KEY = b"k" * 32
 OWN = Settings(
     secret_key="s" * 40,
@@ -102,6 +103,7 @@ def hana(world: World) -> str:
     return str((world.program(world.token).put("/contacts", body).json or {})["id"])
 
 
+@ON_BOTH
 def test_a_webhook_arrives_signed_and_once(world: World, receiver: Receiver) -> None:
     who = hana(world)
     webhook(world, receiver)
@@ -121,6 +123,7 @@ def test_a_webhook_arrives_signed_and_once(world: World, receiver: Receiver) -> 
     assert "hana" not in json.dumps(dict(items(world)[0].payload))
 
 
+@ON_BOTH
 def test_who_dies_between_sending_and_settling_sends_again_under_the_same_id(world: World, receiver: Receiver) -> None:
     who = hana(world)
     webhook(world, receiver)
@@ -138,6 +141,7 @@ def test_who_dies_between_sending_and_settling_sends_again_under_the_same_id(wor
     assert first == second
 
 
+@ON_BOTH
 def test_of_two_workers_one_sends_it(world: World, receiver: Receiver) -> None:
     webhook(world, receiver)
     told(world, moved(world, hana(world)))
@@ -181,6 +185,7 @@ def test_what_fails_is_tried_ever_later_and_then_waits_for_a_person(world: World
         try_again(tx, item, world.clock())
 
 
+@ON_BOTH
 def test_a_receiver_that_is_away_keeps_only_its_own_waiting(world: World, receiver: Receiver) -> None:
     who = hana(world)
     webhook(world, receiver, stage="")
@@ -259,6 +264,7 @@ def test_who_is_switched_off_or_deleted_sends_nothing_more(world: World, receive
     assert receiver.taken == []
 
 
+@ON_BOTH
 def test_a_segment_is_joined_at_once_and_not_again_by_a_replay(world: World) -> None:
     who = hana(world)
     with begin(world.store) as tx:
@@ -330,8 +336,7 @@ def test_who_is_gone_by_then_is_told_to_nobody(world: World, receiver: Receiver)
     assert (items(world)[0].error, receiver.taken) == ("person_gone", [])
 
 
-@SQLITE_ONLY
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_replays_in_any_order_put_each_change_in_once(world: World, data: st.DataObject) -> None:
     """Whatever is derived anew, as often and in whatever parts: an item for each action and change, no more."""

@@ -11,7 +11,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import insert
 
-from tests.people import SQLITE_ONLY, browser_of, send
+from tests.people import ON_BOTH, SQLITE_ONLY, browser_of, send
 from tests.world import Program, World
 from tracker.actions.act import on
 from tracker.actions.listing import Action, add_action
@@ -24,6 +24,7 @@ from tracker.reports.segment_people import STEP, count_in, page_of
 from tracker.segments.listing import Segment, find_segment, remove_segment, save_segment, take_out
 from tracker.vocabulary import ActionKind, Role, Scope, StageCause
 
+pytestmark = SQLITE_ONLY
 HOSTILE = '"><script>alert(1)</script>'
 LEADS = 'when = { attribute = "stage", is = "lead" }'
 
@@ -54,6 +55,7 @@ def who(world: World, one: Segment, limit: int = 50) -> list[str]:
             after = page.next_id
 
 
+@ON_BOTH
 def test_a_filter_has_whoever_fits_now(world: World, crm: Program) -> None:
     world.walk("hana@kyoto.example")  # saw /pricing
     for email, stage in (("hana@kyoto.example", "lead"), ("rei@kyoto.example", "lead"), ("jun@kyoto.example", "other")):
@@ -73,6 +75,7 @@ def test_a_filter_has_whoever_fits_now(world: World, crm: Program) -> None:
     assert who(world, Segment("z", world.other.site_id, "z", LEADS, "", world.clock())) == ["hana@kyoto.example"]
 
 
+@ON_BOTH
 def test_a_list_has_whom_an_action_put_in_also_after_a_merge(world: World, crm: Program) -> None:
     hana, rei = told(crm, "hana@kyoto.example"), told(crm, "rei@kyoto.example")
     one = saved(world, "")
@@ -95,7 +98,6 @@ def test_a_list_has_whom_an_action_put_in_also_after_a_merge(world: World, crm: 
     assert who(world, one) == []
 
 
-@SQLITE_ONLY
 def test_a_long_list_is_looked_at_some_at_a_time(world: World) -> None:
     with begin(world.store) as tx:
         add_many(tx, world, STEP + 5)
@@ -139,7 +141,6 @@ def made(browser: FlaskClient, **form: str) -> str:
     return answer.headers["Location"].partition("?")[0]
 
 
-@SQLITE_ONLY
 def test_the_fields_of_the_form_become_a_filter_and_its_people_are_shown(world: World, crm: Program) -> None:
     world.walk("hana@kyoto.example")
     told(crm, "hana@kyoto.example", "lead", name=f"Hana {HOSTILE}", phone="+81 90 1234 5678")
@@ -162,7 +163,6 @@ def test_the_fields_of_the_form_become_a_filter_and_its_people_are_shown(world: 
     assert browser.get(f"{path}/audience.csv?for=nobody").status_code == 422
 
 
-@SQLITE_ONLY
 def test_what_cannot_be_asked_is_refused_beside_its_field(world: World) -> None:
     browser = browser_of(world, Role.ANALYST)
     made(browser, text=LEADS)
@@ -181,7 +181,6 @@ def test_what_cannot_be_asked_is_refused_beside_its_field(world: World) -> None:
     assert viewer.get("/segments").status_code == 403
 
 
-@SQLITE_ONLY
 def test_a_segment_is_changed_and_deleted(world: World) -> None:
     browser = browser_of(world, Role.ANALYST)
     path = made(browser, text=LEADS)
@@ -195,6 +194,7 @@ def test_a_segment_is_changed_and_deleted(world: World) -> None:
     assert browser.get(path).status_code == 404
 
 
+@ON_BOTH
 def test_programs_list_segments_and_page_through_their_people(world: World, crm: Program, carol: Program) -> None:
     for number in range(5):
         told(crm, f"p{number}@kyoto.example", "lead")
