@@ -17,6 +17,7 @@ from tracker.companies.accounts import Told, read, save, save_roles
 from tracker.companies.roles import SHIPPED, Role, checked, roles_in
 from tracker.db.schema import contacts
 from tracker.db.store import Tx, begin, reading
+from tracker.deals.pipelines import StageTold, tell_pipeline
 from tracker.errors import Invalid
 from tracker.reports.account_facts import by_source, months_of
 from tracker.reports.accounts import AccountRow, Accounts, TierLine, accounts_report, wanted_by, with_engagement
@@ -55,11 +56,7 @@ def tell(store: Engine) -> World:
             told = {"properties": {row["told"]: row["title"]}} if row["told"] else {}
             score = {"score": int(row["score"])} if row["score"] else {}
             flow.contact_said(tx, site, {"email": row["e-mail"], **told, **score}, START, START)
-        for n in range(10):
-            before = {"amount": "1", "currency": "EUR", "pipeline": "sales", "company_domain": "old.example"}
-            flow.deal_said(tx, site, f"O-{n}", {**before, "stage": "offer"}, START, START)
-            end = {"status": "won" if n else "lost", "stage": "closed"}
-            flow.deal_said(tx, site, f"O-{n}", end, START + timedelta(days=1), START + timedelta(days=1))
+        tell_pipeline(tx, site.site_id, "sales", [StageTold("offer", None, 9_000)], START)
         for row in lines("The deals"):
             tell_deal(tx, world, row)
     return world
@@ -227,8 +224,13 @@ def test_the_shipped_roles_may_be_saved() -> None:
 
 @pytest.mark.stores("sqlite")
 def test_another_sites_accounts_people_and_touches_are_not_seen(store: Engine) -> None:
-    world = tell(store)
+    world = World(store)
+    form = {"form": {"id": "contact"}, "identifiers": {"email": "hana@kyoto.example"}}
+    world.send("hana", [world.hit(datetime(2026, 6, 20, 3, tzinfo=UTC), "/contact", kind="form", **form)])
+    world.fold()
     with begin(store) as tx:
+        flow.company_said(tx, world.site, "kyoto.example", {}, START, START, "lead")
+        tell_deal(tx, world, lines("The deals")[0])
         other = world.site.site_id + 1
         added = add_site(tx, "Carol's", ["carol.example"], now=START, timezone="UTC", currency="EUR", key="carolkey")
         assert added.site_id == other
