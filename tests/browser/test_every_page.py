@@ -130,9 +130,10 @@ MAIN = {"overview", "source", "opportunities", "contacts", "costs"}
 ALIKE = {"exclude": [["tbody tr:nth-child(n+10):not(:last-child):not([class])"]]}
 PO = Path(__file__).parents[2] / "api" / "translations" / "ja" / "LC_MESSAGES" / "messages.po"
 JAPANESE = re.compile("[\u3040-\u30ff\u3400-\u9fff]")
-# What is nobody's wording: code, times, names that people gave (<bdi>), what is marked as of another language.
+# What is nobody's wording: code, times, names that people gave (<bdi>), what stands in a field, what is marked as of
+# another language.
 SAID = """() => {
-  const data = "bdi, code, pre, time, script, style, template, .term";
+  const data = "bdi, code, pre, textarea, time, script, style, template, .term";
   const own = document.documentElement.lang, found = [];
   const told = (node) => !node.closest(data) && (node.closest("[lang]")?.lang || own) === own;
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
