@@ -58,7 +58,7 @@ MACROS = {
     "Device": "device_word",
     "Refusal": "refusal_word",
     "Traced": "traced_word",
-    "Stage": "stage_word",
+    "Stage": "shipped_stage_word",
     "Role": "rights_word",
 }
 
