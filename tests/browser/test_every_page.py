@@ -79,6 +79,7 @@ PAGES = {
     "definition_new": "/definitions/new",
     "definition_try": "/definitions/1/try",
     "definitions": "/definitions",
+    "scores": "/definitions/scores",
     "digests": "/mail",
     "funnel": f"/reports/funnel?{PERIOD}&compare=previous",
     "funnel_rows": f"/reports/funnel/rows?{PERIOD}&metric=reached&stage=lead",

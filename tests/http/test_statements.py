@@ -26,6 +26,7 @@ BEHIND = (
     "/deals/D-0",
     "/definitions/1",
     "/definitions/1/try",
+    "/definitions/scores",
 )
 
 
