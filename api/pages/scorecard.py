@@ -25,7 +25,6 @@ from tracker.lifecycle.targets import TargetTold, target_told, tell_target
 from tracker.reports.periods import month_start
 from tracker.reports.scorecard import SCORE_BANDS, Mailed, Target
 from tracker.reports.scorecard_around import (
-    SPLITS,
     Behind,
     Comment,
     Profile,
@@ -170,7 +169,7 @@ def shown(site: Site, asked: Asked, form: TargetForm) -> str:
     now = here().now()
     with reading(here().engine) as tx:
         found = read_scorecard(tx, asked, now)
-        spent = {split.value: spent_by(tx, site, asked, split, now) for split in SPLITS}
+        spent = spent_by(tx, site, asked, now)
         stops, profiles = stops_of(tx, asked), profiles_of(tx, asked)
         comments = comments_of(tx, asked) if sees_people() else ()
         known = targets_of(tx, site.site_id)
@@ -184,7 +183,7 @@ def shown(site: Site, asked: Asked, form: TargetForm) -> str:
         is_empty=found.is_empty,
         mails=[mails_shown(one, found) for one in found.mails],
         stops=[stop_shown(one, found) for one in stops],
-        spent={name: [spent_of(one, name, asked) for one in rows] for name, rows in spent.items()},
+        spent={split.value: [spent_of(one, split.value, asked) for one in rows] for split, rows in spent.items()},
         bands=bands_of(profiles),
         profile_months=[date.fromisoformat(f"{one.month}-01") for one in profiles],
         profile_counts=[count(one.n_leads) for one in profiles],

@@ -17,7 +17,7 @@ from tracker.db.store import Tx, begin, reading
 from tracker.errors import Invalid
 from tracker.lifecycle.targets import TargetTold, target_told, tell_target
 from tracker.reports.catalogue import message
-from tracker.reports.scorecard_around import SPLITS, comments_of, profiles_of, spent_by, stops_of
+from tracker.reports.scorecard_around import comments_of, profiles_of, spent_by, stops_of
 from tracker.reports.scorecard_facts import Score, ask_scorecard, read_scorecard, targets_of
 from tracker.reports.scorecard_metrics import METRIC
 from tracker.reports.scorecard_shown import (
@@ -149,8 +149,8 @@ def out_of(tx: Tx, site: Site, found: Score) -> ScorecardOut:
     """A scorecard with all that stands around it."""
     asked = found.asked
     channels, campaigns = (
-        [spent_to_json(one, split.value, asked.currency) for one in spent_by(tx, site, asked, split, found.made_at)]
-        for split in SPLITS
+        [spent_to_json(one, split.value, asked.currency) for one in rows]
+        for split, rows in spent_by(tx, site, asked, found.made_at).items()
     )
     return ScorecardOut(
         month=asked.month,

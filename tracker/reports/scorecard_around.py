@@ -39,6 +39,7 @@ from tracker.reports.scorecard import UPSOLD, lost_months, profile_of, reopened_
 from tracker.reports.scorecard_facts import WITH_CONTACTS, Asked, person_of, programmes_of, ways_back
 from tracker.reports.scorecard_shown import Spent
 from tracker.reports.source import open_source
+from tracker.reports.table import Figures
 from tracker.vocabulary import Dimension, IdentifierKind, MailKind, Programme, Scope
 
 SPLITS = (Dimension.CHANNEL, Dimension.CAMPAIGN)
@@ -107,12 +108,19 @@ class Behind:
 # --- channels and campaigns -----------------------------------------------------------------------------------------
 
 
-def spent_by(tx: Tx, site: Site, asked: Asked, split: Dimension, now: datetime) -> tuple[Spent, ...]:
-    """The channels, or the campaigns, with the greatest cost in the month: as the Source report says."""
-    args = {"from": asked.from_day, "to": asked.to_day, "by": split.value, "sort": "cost"}
+def spent_by(tx: Tx, site: Site, asked: Asked, now: datetime) -> dict[Dimension, tuple[Spent, ...]]:
+    """By SPLITS the channels and the campaigns with the greatest cost in the month: as the Source report says."""
+    args = {"from": asked.from_day, "to": asked.to_day, "by": ",".join(SPLITS)}
     rows = open_source(tx, ask(tx, args, site, asked.to_day)).table(now).rows
-    paid = [row for row in rows if row.figures.cost_minor > 0][:MOST_SOURCES]
-    return tuple(Spent(row.values[0], row.is_unattributed, row.figures) for row in paid)
+    found = {}
+    for place, split in enumerate(SPLITS):
+        sums: dict[tuple[str, bool], Figures] = {}
+        for row in rows:
+            key = row.values[place], row.is_unattributed
+            sums[key] = sums.get(key, Figures()) + row.figures
+        paid = [Spent(*key, figures) for key, figures in sums.items() if figures.cost_minor > 0]
+        found[split] = tuple(sorted(paid, key=lambda one: (-one.figures.cost_minor, one.value))[:MOST_SOURCES])
+    return found
 
 
 # --- where nurture stops --------------------------------------------------------------------------------------------
