@@ -176,7 +176,7 @@ class TryIn(Body):
         examples=["marketingqualifiedlead"],
     )  # fmt: skip
     from_at: Instant | None = Field(None, description="Of a text that is read as_dated: from when on it would count.")
-    whole: bool = Field(False, description="Look at everybody, also of more than 20,000 people.")
+    whole: bool = Field(False, description="Look at everybody, also of more than 20,000 people.", examples=[False])
 
 
 class SampleOut(Out):
@@ -222,7 +222,7 @@ class DefinitionTrialOut(Out):
     """What a definition would change."""
 
     against: int | None = Field(description="The version of side A; null: none, or all by their days.", examples=[1])
-    sample: SampleOut = Field(description="Who was looked at.")
+    sample: SampleOut = Field(description="Of whom the figures are.", examples=[{"every": 1}])
     n_elsewhere: int = Field(description="Who would stand in another stage.", examples=[12])
     n_otherwise: int = Field(description="Whose way would be another, these included.", examples=[15])
     moves: list[MoveOut] = Field(description="From which stage to which.")
@@ -302,7 +302,7 @@ class DriftOut(Out):
         examples=[["counted", "version 1", "version 2"]],
     )
     months: list[TrialMonth] = Field(description="By month, one figure a column.")
-    sample: SampleOut = Field(description="Who was looked at.")
+    sample: SampleOut = Field(description="Of whom the figures are.", examples=[{"every": 1}])
 
 
 @operation("GET", "/definitions/drift", tag="Definitions", args=DriftArgs, gives=DriftOut, sample="/definitions/drift")

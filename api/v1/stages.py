@@ -44,7 +44,7 @@ CHANGES = {
 Label = Annotated[str, Field(max_length=LONGEST_LABEL), AfterValidator(any_text)]
 
 
-class StageIn(Body):
+class SiteStageIn(Body):
     """A stage."""
 
     stage: StageName = Field(
@@ -60,7 +60,7 @@ class StageIn(Body):
 class StagesIn(Body):
     """A site's stages, and how its life cycle is kept."""
 
-    stages: list[StageIn] = Field(
+    stages: list[SiteStageIn] = Field(
         min_length=4,
         max_length=MOST_STAGES,
         description="All stages, the first one first; those that are missing are taken away.",
@@ -77,7 +77,7 @@ class StagesIn(Body):
     )
 
 
-class StageOut(Out):
+class SiteStageOut(Out):
     """A stage and who is in it."""
 
     stage: str = Field(description="Its internal name.", examples=["lead"])
@@ -89,7 +89,7 @@ class StageOut(Out):
 class StagesOut(Out):
     """A site's stages, and how its life cycle is kept."""
 
-    stages: list[StageOut] = Field(description="The first one first.")
+    stages: list[SiteStageOut] = Field(description="The first one first.")
     needs_sign_off: bool = Field(
         description="A definition counts only when marketing and sales have signed it.", examples=[True]
     )
@@ -223,7 +223,7 @@ def shown(tx: Tx, site: Site) -> dict[str, object]:
     standing = standings(tx, site.site_id)
     return {
         "stages": [
-            StageOut(
+            SiteStageOut(
                 stage=one.name,
                 label=one.label,
                 people=standing[one.name].n_people if one.name in standing else 0,

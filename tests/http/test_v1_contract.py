@@ -83,7 +83,7 @@ def test_it_is_openapi_3_1_with_a_bearer_token(document: dict[str, Any]) -> None
 
 def test_it_holds_exactly_the_routes_there_are(world: World, document: dict[str, Any]) -> None:
     routes = {
-        (method, rule.rule.replace("<", "{").replace(">", "}"))
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
         for rule in world.app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule.startswith("/api/v1/")
