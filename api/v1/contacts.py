@@ -45,6 +45,7 @@ from tracker.lifecycle.stages import Stages
 from tracker.lifecycle.times import StageTime
 from tracker.phones import phone_of
 from tracker.reports import people, records
+from tracker.reports.points import points_of
 from tracker.reports.stages import times_of
 from tracker.vocabulary import Audited, IdentifierKind
 
@@ -206,9 +207,26 @@ class StageTimeOut(Out):
     )
 
 
-class ContactWithTimes(Contact):
-    """A person, and how long they were in each stage."""
+class PointsPartOut(Out):
+    """What one rule gives."""
 
+    name: str = Field(description="The rule's name.", examples=["pricing"])
+    points: int = Field(description="Its points now.", examples=[20])
+    times: int = Field(description="How often it was done; 0 for what is so.", examples=[2])
+
+
+class PointsOut(Out):
+    """Points by the definition in force."""
+
+    points: int = Field(description="The sum.", examples=[35])
+    version: int = Field(description="Of the definition.", examples=[3])
+    parts: list[PointsPartOut] = Field(description="By rule; what gives nothing now is left out.")
+
+
+class ContactWithTimes(Contact):
+    """A person, how long they were in each stage, and their points."""
+
+    points: PointsOut | None = Field(description="Points, part by part; null: no definition with points is in force.")
     stage_times: list[StageTimeOut] = Field(
         description="The stages they were in, in the order in which they first came into them."
     )
@@ -360,8 +378,14 @@ def get_contact(contact_id: str, args: Args) -> ContactWithTimes:
     with reading(here().engine) as tx:
         found = records.read_contact(tx, token_site().site_id, contact_id)
         times = times_of(tx, found.contact_id, here().now())
+        scored = points_of(tx, token_site().site_id, found.contact_id, here().now())
     told = contact_out(found).model_dump()
-    return ContactWithTimes(**told, stage_times=[time_out(one) for one in times])
+    points = scored and PointsOut(
+        points=scored.points,
+        version=scored.version,
+        parts=[PointsPartOut(name=one.name, points=one.points, times=one.n) for one in scored.parts],
+    )
+    return ContactWithTimes(**told, stage_times=[time_out(one) for one in times], points=points)
 
 
 def time_out(one: StageTime) -> StageTimeOut:

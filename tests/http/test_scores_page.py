@@ -98,3 +98,21 @@ def test_a_viewer_reads_and_cannot_add(scored: World) -> None:
     page = browser_of(scored, Role.VIEWER).get(f"/definitions/scores?{YEAR}").text
     assert "×" in page
     assert "/definitions/new" not in page
+
+
+def test_a_contact_shows_its_points_part_by_part(scored: World, crm: Program) -> None:
+    browser = browser_of(scored)
+    with begin(scored.store) as tx:
+        sent = select(identifications.c.contact_id, hits.c.details).join(hits, hits.c.seq == identifications.c.hit_seq)
+        form_of = {row.contact_id: row.details["form"]["id"] for row in tx.execute(sent)}
+    paper = next(one for one, form in form_of.items() if form == "whitepaper")
+    other = next(one for one, form in form_of.items() if form == "seminar")
+    told = [crm.get(f"/contacts/{one}").json for one in (paper, other)]
+    assert told[0] is not None
+    assert told[1] is not None
+    parts = [{"name": "<b>paper</b>", "points": 10, "times": 1}]
+    assert told[0]["points"] == {"points": 10, "version": 1, "parts": parts}
+    assert told[1]["points"] == {"points": 0, "version": 1, "parts": []}
+    page = browser.get(f"/contacts/{paper}").text
+    assert "&lt;b&gt;paper&lt;/b&gt;" in page
+    assert "No rule gives any points now." in browser.get(f"/contacts/{other}").text

@@ -10,7 +10,7 @@ from tests.statements import counted
 from tests.world import START, Program, World
 
 pytestmark = SQLITE_ONLY
-MOST = 44
+MOST = 50
 PERIOD = "period=custom&from=2026-01-01&to=2026-12-31"
 # They lead on, or need what a mail says.
 OPENED_BY_OTHERS = {"/", "/login", "/password/new"}
