@@ -364,9 +364,7 @@ def report_opportunities(form: str, key: str, **asked: str | None) -> None:
 @click.option("--compare", help="previous or year: the period before beside it, in files.")
 @click.option("--format", "form", type=click.Choice(["table", "csv", "json"]), default="table", show_default=True)
 @example("minamoto report funnel --site KEY --from 2026-04-01 --to 2026-04-30 --by campaign --format json")
-def report_funnel(
-    form: str, key: str, only: tuple[str, ...], leave_out: tuple[str, ...], **asked: str | None
-) -> None:
+def report_funnel(form: str, key: str, only: tuple[str, ...], leave_out: tuple[str, ...], **asked: str | None) -> None:
     """Who entered and reached each stage, who came further, how fast. JSON: {"stages": [...], "pairs": [...], ...}."""
     from tracker.reports.funnel_facts import ask_funnel, funnel_report
     from tracker.reports.funnel_shown import sources_sheet, to_json, to_text

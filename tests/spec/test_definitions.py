@@ -71,9 +71,7 @@ def derived(versions: list[Version], told: Rows, now: int) -> list[Change]:
     if not lines or known_since(told) > now:
         return []
     words = [line for line in lines if isinstance(line, Word)]
-    asked = Asked(
-        versions, Scope.CONTACT, known_since(told), Facts([line for line in lines if isinstance(line, Fact)])
-    )
+    asked = Asked(versions, Scope.CONTACT, known_since(told), Facts([line for line in lines if isinstance(line, Fact)]))
     spoken = [one for one in asked.firings(again=bool(words)) if one.at <= now]
     return changes_of(words, (), spoken)
 
