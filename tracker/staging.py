@@ -21,12 +21,13 @@ from tracker.db.writes import chunks, lock_sites
 from tracker.identity.stitch import names_by
 from tracker.lifecycle import company
 from tracker.lifecycle import record as lifecycle
-from tracker.lifecycle.settled import end_restage, restaged_upto
+from tracker.lifecycle.settled import end_restage, restage, restaged_upto
 from tracker.lifecycle.versions import versions_in_force
 from tracker.vocabulary import IdentifierKind, Scope, StageCause
 
 # A replay tells of what happened just now; what it finds out of the past is history.
 NEWS = timedelta(days=3)
+FEW_COMPANIES = 50
 Move = Mapping[str, Any]
 
 
@@ -170,6 +171,21 @@ def facts_told(
         )
         people.update(tx.execute(query).scalars())
     attribute(tx, site.site_id, site.timezone, people_did(tx, site, people, now))
+
+
+def tiers_told(tx: Tx, site: Site, domains: Collection[str]) -> None:
+    """Companies became target accounts, or none: rules may ask for their tier, so derive their people's stages anew.
+
+    Of very many companies everybody is derived anew by the work loop.
+    """
+    if not domains or not has_rules(tx, site.site_id):
+        return
+    lock_sites(tx, [site.site_id], alone=True)
+    if len(domains) > FEW_COMPANIES:
+        restage(tx, site.site_id)
+        return
+    people = people_did(tx, site, company.people_of(tx, site.site_id, domains))
+    attribute(tx, site.site_id, site.timezone, people)
 
 
 # --- when time passes, and when definitions change -------------------------------------------------------------------

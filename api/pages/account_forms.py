@@ -51,6 +51,7 @@ from tracker.db.store import begin, reading
 from tracker.errors import Invalid, NotFound
 from tracker.reports.accounts_shown import role_word
 from tracker.reports.companies import names_of
+from tracker.staging import tiers_told
 from tracker.urls import clean_text
 from tracker.vocabulary import Audited, Role
 
@@ -114,6 +115,7 @@ def save_account() -> ResponseReturnValue:
             for before, after in save(tx, site.site_id, [told], actor(), now):
                 details = audit.difference(plain(before), plain(after))
                 audit.note(tx, site.site_id, actor(), Audited.ACCOUNT, domain, now=now, details=details)
+            tiers_told(tx, site, [domain])
     except Invalid as error:
         with reading(here().engine) as tx:
             known = read(tx, site.site_id, [domain]).get(domain)
@@ -142,6 +144,7 @@ def remove_account() -> ResponseReturnValue:
             before = remove(tx, site.site_id, domain)
             details = {"before": plain(before), "after": {}}
             audit.note(tx, site.site_id, actor(), Audited.ACCOUNT, domain, now=now, details=details)
+            tiers_told(tx, site, [domain])
     except NotFound:
         flash(gettext("It is no target account."), "info")
     else:
@@ -208,6 +211,7 @@ def load_accounts() -> ResponseReturnValue:
                     "accounts": [f"{after.domain} {after.tier}" for _, after in saved[:MOST_AUDITED]],
                 }
                 audit.note(tx, site.site_id, actor(), Audited.ACCOUNT, "import", now=now, details=details)
+                tiers_told(tx, site, [after.domain for _, after in saved])
     except Invalid as error:
         return import_shown(site, file_error(error), request.form.get("list", "")[:MOST_BYTES], tier), 422
     n = len(saved)

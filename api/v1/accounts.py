@@ -34,6 +34,7 @@ from tracker.reports.accounts import (
 from tracker.reports.accounts_shown import accounts_sheet
 from tracker.reports.companies import MOST_OFFSET
 from tracker.reports.sheet import to_csv, to_xlsx
+from tracker.staging import tiers_told
 from tracker.vocabulary import Audited
 
 LIST = "accounts"
@@ -235,6 +236,7 @@ def put_account(domain: str, body: AccountIn, args: Args) -> tuple[AccountTold, 
             details = audit.difference(accounts.plain(before), accounts.plain(after))
             audit.note(tx, site.site_id, actor(), Audited.ACCOUNT, domain, now=now, details=details)
         known = accounts.read(tx, site.site_id, [domain])[domain]
+        tiers_told(tx, site, [domain])
     is_new = any(before is None for before, _ in changed)
     return AccountTold(**told_of(known)), 201 if is_new else 200
 
@@ -254,6 +256,7 @@ def delete_account(domain: str, args: Args) -> AccountRemoved:
         before = accounts.remove(tx, site.site_id, domain)
         details = {"before": accounts.plain(before), "after": {}}
         audit.note(tx, site.site_id, actor(), Audited.ACCOUNT, domain, now=now, details=details)
+        tiers_told(tx, site, [domain])
     return AccountRemoved(domain=domain, tier=before.tier)
 
 

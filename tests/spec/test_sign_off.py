@@ -8,12 +8,13 @@ from sqlalchemy import Engine, select
 from tests.walks import START, World
 from tracker import flow
 from tracker.clock import from_ms
+from tracker.companies import accounts
 from tracker.db.schema import company_changes, contacts, due, stage_changes
 from tracker.db.store import Tx, begin, reading
 from tracker.errors import Conflict, Invalid
 from tracker.lifecycle.settled import Lifecycle, lifecycle_of, restage, save_lifecycle
 from tracker.lifecycle.versions import save_definition, saved_version, sign, withdraw
-from tracker.staging import has_due, look_again, n_left, restage_some
+from tracker.staging import has_due, look_again, n_left, restage_some, tiers_told
 from tracker.vocabulary import Side
 
 DAY = timedelta(days=1)
@@ -182,3 +183,19 @@ def test_what_a_crm_tells_of_a_person_or_their_company_decides_too(world: World)
         known = {"properties": {"employees": "120"}}
         flow.company_said(tx, world.site, "kyoto.example", known, START + 2 * DAY, START + 2 * DAY)
     assert [one[:3] for one in stages(world)] == [("hana@kyoto.example", "marketingqualifiedlead", START + 2 * DAY)]
+
+
+def test_who_becomes_a_target_account_may_move_its_people(world: World) -> None:
+    rule = (
+        '[[rule]]\nname = "wanted"\nstage = "marketingqualifiedlead"\nwhen = { attribute = "company.tier", is = "A" }\n'
+    )
+    asks(world, "v", START, "hana@kyoto.example", "x")
+    agree(world, save(world, rule, START, from_at=START), START)
+    with begin(world.store) as tx:
+        accounts.save(tx, world.site.site_id, [accounts.Told("kyoto.example", "B")], ALICE, START + DAY)
+        tiers_told(tx, world.site, ["kyoto.example"])
+    assert stages(world) == []
+    with begin(world.store) as tx:
+        accounts.save(tx, world.site.site_id, [accounts.Told("kyoto.example", "A")], ALICE, START + 2 * DAY)
+        tiers_told(tx, world.site, ["kyoto.example"])
+    assert [one[:2] for one in stages(world)] == [("hana@kyoto.example", "marketingqualifiedlead")]
