@@ -226,6 +226,7 @@ def main() -> None:
     """Build, time, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contacts", type=int, default=1_000_000)
+    parser.add_argument("--replays", type=int, default=2, choices=(1, 2))
     parser.add_argument("--url", help="an empty PostgreSQL database")
     parser.add_argument("--keep", type=Path, help="keep the SQLite database in this file, or use it if it is there")
     given = parser.parse_args()
@@ -238,7 +239,7 @@ def main() -> None:
             build(engine, given.contacts)
             print(f"built {given.contacts:,} people in {time.perf_counter() - start:.0f} s", flush=True)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-        for reason in ("the first definition", "the same again: nobody changes"):
+        for reason in ("the first definition", "the same again, nobody changes")[: given.replays]:
             seconds, longest, n = replay(engine, reason)
             print(f"{reason}: {n:,} people, 20 rules: {seconds:.0f} s, the longest step {longest:.2f} s", flush=True)
         with reading(engine) as tx:
