@@ -115,7 +115,7 @@ PAGES = {
     "views": "/views",
 }
 # What is asked for by GET and is no page: it leads elsewhere, is a file, or answers a script.
-NO_PAGES = {"home", "open_view", "check_heard"}
+NO_PAGES = {"home", "open_view", "check_heard", "segment_audience"}
 NOT_FOUND = "/nowhere"
 STATUS = {"new_password": 404, "error page": 404}
 # What does not depend on the width or the look is tried once; the rest on the phone and in the dark, too.
