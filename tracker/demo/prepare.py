@@ -31,6 +31,7 @@ from tracker.db.schema import crm_changes, hits, sites, users
 from tracker.db.store import Tx, begin, connect, reading
 from tracker.db.upgrade import upgrade
 from tracker.deals.pipelines import StageTold, tell_pipeline
+from tracker.demo.agreed import agree
 from tracker.demo.past import CUSTOMERS, MONTHS, NEWSLETTER, STEPS, TARGETS, WELCOME, Past, Word, recall
 from tracker.demo.story import (
     CURRENCY,
@@ -146,6 +147,9 @@ def seed(engine: Engine, now: datetime, base: str, progress: Progress, *, days: 
             if not is_told(tx, site, chapter):
                 done += tell_chapter(tx, site, chapter)
         progress(done)
+    if months:
+        with begin(engine) as tx:
+            agree(tx, site, site.created_at - timedelta(days=days), site.created_at)
 
 
 def demo_site(tx: Tx, now: datetime) -> Site:
