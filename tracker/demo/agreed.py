@@ -83,16 +83,16 @@ def agree(tx: Tx, site: Site, since: datetime, now: datetime) -> None:
     sign(tx, site.site_id, saved.version, Side.MARKETING, by=MARKETING, now=now)
     sign(tx, site.site_id, saved.version, Side.SALES, by=SALES, now=now)
     row = contacts.c
-    largest = (
+    wanted = (
         select(row.company_domain)
         .where(row.site_id == site.site_id, row.company_domain.is_not(None))
         .group_by(row.company_domain)
-        .order_by(func.count().desc(), row.company_domain)
+        .order_by((func.max(row.n_deals) > 0).desc(), func.max(row.last_at).desc(), row.company_domain)
         .limit(len(TIERS))
     )
     told = [
         Told(domain, tier, None, OWNERS[place % len(OWNERS)])
-        for place, (domain, tier) in enumerate(zip(tx.execute(largest).scalars(), TIERS, strict=False))
+        for place, (domain, tier) in enumerate(zip(tx.execute(wanted).scalars(), TIERS, strict=False))
     ]
     accounts.save(tx, site.site_id, told, MARKETING, now)
     name, segment_id = SEGMENT
