@@ -361,6 +361,7 @@ contacts = Table(
     Column("lead_day", Text, nullable=False),
     Column("updated_at", Instant, nullable=False),
     *reach_columns(),
+    Index(None, "site_id", "contact_id"),  # everybody in turn, some at a time, when definitions change
     Index(None, "site_id", "lead_at", "contact_id"),  # the contacts page, newest first
     Index(None, "site_id", "last_at", "contact_id"),  # and by latest touch, score and revenue: a page reads its rows
     Index(None, "site_id", "score", "contact_id"),

@@ -120,6 +120,7 @@ def create_contacts() -> None:
         ["site_id", "company_domain", "last_at"],
         unique=False,
     )
+    op.create_index(op.f("ix_contacts_site_id_contact_id"), "contacts", ["site_id", "contact_id"], unique=False)
     op.create_index(
         op.f("ix_contacts_site_id_last_at_contact_id"), "contacts", ["site_id", "last_at", "contact_id"], unique=False
     )
