@@ -271,7 +271,9 @@ def definition_drift_file(form: str) -> ResponseReturnValue:
     ]
     rows: list[Sequence[CellValue]] = [(one.month, *one.n) for one in drift.months]
     about = [(gettext("Stage"), word("stage_word", drift.stage))]
-    return answer_file(form, ("drift", drift.stage), lambda: [Sheet(gettext("Drift of definitions"), columns, rows, about)])
+    return answer_file(
+        form, ("drift", drift.stage), lambda: [Sheet(gettext("Drift of definitions"), columns, rows, about)]
+    )
 
 
 def drift_asked(site: Site) -> Drift:

@@ -44,7 +44,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
         forms = {row.contact_id: row.details["form"]["id"] for row in tx.execute(sent)}
         said = select(crm_changes.c.key, crm_changes.c.payload)
         industries = {row.key: row.payload["properties"]["industry"] for row in tx.execute(said)}
-        leads = dict(tx.execute(select(contacts.c.contact_id, contacts.c.lead_at)).tuples().all())
+        leads = {row.contact_id: row.lead_at for row in tx.execute(select(contacts.c.contact_id, contacts.c.lead_at))}
         ordered = sorted(forms)
         won = {one for place, one in enumerate(ordered) if (forms[one] == "demo") != (place % 7 == 0)}
         tx.execute(
@@ -73,7 +73,7 @@ def test_what_goes_with_becoming_a_customer_is_counted_and_suggested(built: Buil
     now = NOW + timedelta(days=60)
     with reading(engine) as tx:
         found = scoring_of(tx, site_of(engine), *YEAR, now)
-        leads = dict(tx.execute(select(contacts.c.contact_id, contacts.c.lead_at)).tuples().all())
+        leads = {row.contact_id: row.lead_at for row in tx.execute(select(contacts.c.contact_id, contacts.c.lead_at))}
     old = [one for one in forms if to_ms(leads[one]) + 90 * 86_400_000 <= to_ms(now)]
     assert (found.n_leads, found.n_read, found.n_old_enough) == (N, N, len(old))
     by_form = {form: [one for one in old if forms[one] == form] for form in FORMS}
