@@ -239,7 +239,7 @@ def main() -> None:
             build(engine, given.contacts)
             print(f"built {given.contacts:,} people in {time.perf_counter() - start:.0f} s", flush=True)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-        for reason in ("the first definition", "the same again, nobody changes")[: given.replays]:
+        for reason in ("the first definition", "the same text as another version")[: given.replays]:
             seconds, longest, n = replay(engine, reason)
             print(f"{reason}: {n:,} people, 20 rules: {seconds:.0f} s, the longest step {longest:.2f} s", flush=True)
         with reading(engine) as tx:

@@ -85,7 +85,7 @@ def is_news(said: StageSaid, known: Sequence[Word], wins: Sequence[Win], stands:
 class Recorded:
     """What a derivation came to.
 
-    changed  whose changes are others than they were
+    changed  whose stages are others than they were, or of another time
     moves    the rows that were not there before
     """
 
@@ -145,7 +145,14 @@ def record_some(tx: Tx, scene: Scene, contact_ids: Sequence[str], records: Recor
     write(tx, {one: found[one] for one in others})
     if scene.versions:
         write_points(tx, scene, contact_ids, ways)
-    return set(others), moves_in({one: found[one] for one in others}, known)
+    # Whose changes only name another version of the definitions now are credited as before.
+    changed = {one for one in others if steps_in(found[one]) != steps_in(known.get(one, []))}
+    return changed, moves_in({one: found[one] for one in changed}, known)
+
+
+def steps_in(rows: Sequence[Row]) -> list[tuple[str, datetime]]:
+    """Where somebody's way led, and when."""
+    return [(row["stage"], row["occurred_at"]) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
