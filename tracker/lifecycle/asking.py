@@ -11,7 +11,7 @@ from tracker.db.store import Tx
 from tracker.db.writes import chunks
 from tracker.lifecycle.conditions import Condition, Fact, Facts, asks_for_points, holds_at, kinds_of, spans_of
 from tracker.lifecycle.facts import Records, attribute, facts_of
-from tracker.lifecycle.rules import Asked, Version
+from tracker.lifecycle.rules import Asked, Version, counting_at
 from tracker.lifecycle.score import no_points
 from tracker.lifecycle.versions import versions_in_force
 from tracker.vocabulary import FactKind, Scope
@@ -46,7 +46,7 @@ def holds(
     if at < known_at:
         return False
     asked = Asked(versions, Scope.CONTACT, known_at, Facts(facts))
-    counts = next((one for one, since, until in asked.in_force if since <= at < until), None)
+    counts = counting_at(versions, at)
     return holds_at(spans_of(condition, asked.facts, asked.points_under(counts) if counts else no_points), at)
 
 

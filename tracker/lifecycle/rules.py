@@ -71,6 +71,11 @@ def in_force(versions: Sequence[Version]) -> list[tuple[Version, int, int]]:
     return found[::-1]
 
 
+def counting_at(versions: Sequence[Version], at: int) -> Version | None:
+    """The version that counts at an instant."""
+    return next((one for one, since, until in in_force(versions) if since <= at < until), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Firing:
     """A rule speaks.
@@ -147,12 +152,12 @@ class Asked:
 
     def points_at(self, now: int) -> tuple[int | None, int | None]:
         """The points now by the version in force, and when they next change by themselves; None without rules."""
-        counts = next((one for one in self.in_force if one[1] <= now < one[2]), None)
+        counts = counting_at(self.versions, now)
         later = [since for one, since, _ in self.in_force if since > now and one.definition.points]
-        if counts is None or not counts[0].definition.points:
+        if counts is None or not counts.definition.points:
             return None, min(later, default=None)
         points = 0
-        for at, n in self.points_under(counts[0])():
+        for at, n in self.points_under(counts)():
             if at > now:
                 later.append(at)
                 break

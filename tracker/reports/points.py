@@ -8,7 +8,7 @@ from tracker.db.store import Tx
 from tracker.identity.stitch import names_by
 from tracker.lifecycle.conditions import Facts
 from tracker.lifecycle.facts import facts_of
-from tracker.lifecycle.rules import in_force
+from tracker.lifecycle.rules import counting_at
 from tracker.lifecycle.score import Part, parts_at
 from tracker.lifecycle.versions import versions_in_force
 
@@ -25,7 +25,7 @@ class Points:
 def points_of(tx: Tx, site_id: int, contact_id: str, now: datetime) -> Points | None:
     """The points of a contact; None where no version with points is in force, or the contact is merged."""
     versions, at = versions_in_force(tx, site_id), to_ms(now)
-    counts = next((one for one, since, until in in_force(versions) if since <= at < until), None)
+    counts = counting_at(versions, at)
     if counts is None or not counts.definition.points:
         return None
     own = {contact_id: set(names_by(tx, [contact_id]).get(contact_id, {}).values())}

@@ -10,6 +10,7 @@ from datetime import date
 
 from tracker.lifecycle.stages import Stages
 from tracker.reports.bands import MONTHS, Band, Side, band_of, within
+from tracker.reports.lift import banded
 from tracker.reports.opportunity_ways import rank
 from tracker.reports.periods import month_end, month_start
 from tracker.reports.scorecard_metrics import METRICS, WHOLE, Better, Metric
@@ -278,15 +279,7 @@ def rate_of(facts: Facts, key: str, month: str) -> Point:
 
 def profile_of(scores: Iterable[int | None]) -> tuple[int, ...]:
     """How many leads fall into each of SCORE_BANDS; who has no score comes last."""
-    found = [0] * (len(SCORE_BANDS) + 1)
-    for score in scores:
-        place = next(
-            (
-                place
-                for place, (_, most) in enumerate(SCORE_BANDS)
-                if score is not None and (most is None or score <= most)
-            ),
-            len(SCORE_BANDS),
-        )
-        found[place] += 1
-    return tuple(found)
+    told = list(scores)
+    known = [score for score in told if score is not None]
+    begins = [least for least, _ in SCORE_BANDS if least is not None]
+    return (*banded(known, begins), len(told) - len(known))

@@ -20,7 +20,7 @@ from tracker.identity.stitch import names_by
 from tracker.lifecycle.conditions import Did, Fact, Facts, Has, counted, holds_at, is_one, is_so, spans_of
 from tracker.lifecycle.definition import inline, quoted
 from tracker.lifecycle.facts import Told, facts_of
-from tracker.lifecycle.rules import Asked, Version, in_force
+from tracker.lifecycle.rules import Asked, Version, counting_at
 from tracker.lifecycle.score import PointRule, steps_of
 from tracker.lifecycle.versions import versions_in_force
 from tracker.reports.lift import Lift, compared, lift_of, lifts_of, suggested
@@ -126,7 +126,7 @@ def scoring_of(tx: Tx, site: Site, from_day: str, to_day: str, now: datetime, mo
     """
     ids, n_leads = leads_of(tx, site, from_day, to_day, most)
     versions = versions_in_force(tx, site.site_id)
-    counts = next((one for one, since, until in in_force(versions) if since <= to_ms(now) < until), None)
+    counts = counting_at(versions, to_ms(now))
     since = to_ms(datetime.combine(date.fromisoformat(from_day), time(), zone(site.timezone)))
     given: dict[str, list[int]] = {}
     seen: list[Seen] = []

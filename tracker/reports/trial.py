@@ -22,7 +22,7 @@ from tracker.lifecycle.company import company_words
 from tracker.lifecycle.conditions import BEFORE_ALL, Facts
 from tracker.lifecycle.facts import Records, facts_of
 from tracker.lifecycle.record import kinds_asked, wins_of, words_of
-from tracker.lifecycle.rules import Asked, Definition, Version
+from tracker.lifecycle.rules import Asked, Definition, Version, counting_at
 from tracker.lifecycle.settled import stages_of
 from tracker.lifecycle.stages import Stages
 from tracker.lifecycle.versions import parsed, saved_version, versions_in_force
@@ -164,9 +164,7 @@ def spoken_under(words: Sequence[Word], scene: Sequence[Version]) -> list[Word]:
 
 def in_force(tx: Tx, site_id: int, now: datetime, without: int | None = None) -> Version | None:
     """The signed version that counts now, or would without one of them."""
-    at = to_ms(now)
-    known = [one for one in versions_in_force(tx, site_id) if one.from_at <= at and one.version != without]
-    return max(known, key=lambda one: one.version, default=None)
+    return counting_at([one for one in versions_in_force(tx, site_id) if one.version != without], to_ms(now))
 
 
 def always(definition: Definition, version: int) -> list[Version]:
