@@ -11,17 +11,17 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, exists, insert, select, update
 
-from tracker.clock import local_day, to_ms
+from tracker.clock import to_ms
 from tracker.db.schema import companies, company_changes, contacts, crm_changes, deal_contacts, deals
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, insert_once, lock
-from tracker.lifecycle.changes import Change, Win, Word, changes_of, news_of
+from tracker.lifecycle.changes import Win, Word, changes_of, news_of
 from tracker.lifecycle.conditions import Facts, kinds_of
+from tracker.lifecycle.derived import Recorded, Scene, moves_in, rows_of, scene_of
 from tracker.lifecycle.facts import Records, facts_of_companies
-from tracker.lifecycle.rules import Asked, Version
+from tracker.lifecycle.rules import Asked
 from tracker.lifecycle.settled import lifecycle_of, stages_of
 from tracker.lifecycle.stages import Stages
-from tracker.lifecycle.versions import versions_in_force
 from tracker.vocabulary import CrmChangeKind, DealStatus, Scope, StageCause
 
 Row = Mapping[str, Any]
@@ -74,14 +74,6 @@ def is_news(tx: Tx, said: CompanyStageSaid, known: Sequence[Word], word: Word) -
     return changes_of([*known, word], wins) != changes_of(known, wins)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a derivation came to: the companies whose changes are others, and the rows that were not there before."""
-
-    changed: set[str]
-    moves: list[dict[str, Any]]
-
-
 def record_companies(
     tx: Tx,
     site_id: int,
@@ -94,24 +86,10 @@ def record_companies(
 
     people  per company its contacts, where rules are about companies
     """
-    scene = Scene(site_id, timezone, versions_in_force(tx, site_id), stages_of(tx, site_id), now)
-    found = Recorded(set(), [])
+    scene, found = scene_of(tx, site_id, timezone, now), Recorded()
     for some in chunks(sorted(set(domains))):
-        one = record_some(tx, scene, some, {domain: (people or {}).get(domain, {}) for domain in some})
-        found.changed.update(one.changed)
-        found.moves.extend(one.moves)
+        found.add(record_some(tx, scene, some, {domain: (people or {}).get(domain, {}) for domain in some}))
     return found
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What holds for all companies of a site at a time."""
-
-    site_id: int
-    timezone: str
-    versions: Sequence[Version]
-    stages: Stages
-    now: datetime
 
 
 def asked_of(tx: Tx, scene: Scene, people: Mapping[str, Records]) -> dict[str, Asked]:
@@ -138,7 +116,7 @@ def record_some(tx: Tx, scene: Scene, domains: Sequence[str], people: Mapping[st
         own, rules = words.get(domain, []), asked.get(domain)
         spoken = [one for one in rules.firings(again=bool(own)) if one.at <= upto] if rules else []
         changes = changes_of(own, wins.get(domain, ()), spoken, scene.stages)
-        found[domain] = [row_of(scene, domain, position, change, rules) for position, change in enumerate(changes)]
+        found[domain] = rows_of(scene, {"domain": domain}, changes, rules)
     known: dict[str, list[dict[str, Any]]] = {}
     rows = company_changes.c
     query = select(company_changes).where(rows.site_id == site_id, rows.domain.in_(domains))
@@ -147,16 +125,6 @@ def record_some(tx: Tx, scene: Scene, domains: Sequence[str], people: Mapping[st
     others = {domain: own for domain, own in found.items() if own != known.get(domain, [])}
     write(tx, site_id, others)
     return Recorded(set(others), moves_in(others, known))
-
-
-def moves_in(found: Mapping[str, Sequence[dict[str, Any]]], known: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
-    """The changes that were not known: of another stage or another instant."""
-    return [
-        row
-        for one, rows in found.items()
-        for row in rows
-        if (row["stage"], row["occurred_at"]) not in {(old["stage"], old["occurred_at"]) for old in known.get(one, ())}
-    ]
 
 
 def write(tx: Tx, site_id: int, found: Mapping[str, Sequence[Row]]) -> None:
@@ -185,23 +153,6 @@ def write(tx: Tx, site_id: int, found: Mapping[str, Sequence[Row]]) -> None:
     bare = [domain for domain in domains if not found[domain]]
     here = (companies.c.site_id == site_id, companies.c.domain.in_(bare))
     tx.execute(delete(companies).where(*here, companies.c.stage.is_(None), companies.c.points.is_(None), ~told))
-
-
-def row_of(scene: Scene, domain: str, position: int, change: Change, asked: Asked | None) -> dict[str, Any]:
-    """The row of one change."""
-    return {
-        "site_id": scene.site_id,
-        "domain": domain,
-        "position": position,
-        "stage_before": None if change.before is None else str(change.before),
-        "stage": str(change.stage),
-        "occurred_at": change.at,
-        "day": local_day(change.at, scene.timezone),
-        "cause": change.cause.value,
-        "decided_by": change.by,
-        "version": change.version,
-        "evidence": asked.proof(change.firing) if asked and change.firing else [],
-    }
 
 
 def words_of_companies(tx: Tx, site_id: int, domains: Iterable[str]) -> dict[str, list[Word]]:

@@ -11,21 +11,17 @@ from typing import Any
 
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from tracker.clock import from_ms, local_day, to_ms
+from tracker.clock import from_ms, to_ms
 from tracker.db.schema import contacts, crm_changes, deal_contacts, deals, due, stage_changes
 from tracker.db.store import Tx
 from tracker.db.writes import chunks, lock, upsert
-from tracker.lifecycle.changes import Change, Win, Word, changes_of, news_of
+from tracker.lifecycle.changes import Win, Word, changes_of, news_of
 from tracker.lifecycle.company import company_words
 from tracker.lifecycle.conditions import Facts
+from tracker.lifecycle.derived import Recorded, Row, Scene, moves_in, rows_of, scene_of, steps_in
 from tracker.lifecycle.facts import Records, Told, facts_of
 from tracker.lifecycle.rules import Asked, Version
-from tracker.lifecycle.settled import stages_of
-from tracker.lifecycle.stages import Stages
-from tracker.lifecycle.versions import versions_in_force
 from tracker.vocabulary import CrmChangeKind, DealStatus, FactKind, Scope, StageCause
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,55 +77,18 @@ def is_news(said: StageSaid, known: Sequence[Word], wins: Sequence[Win], stands:
     return stands != said.stage or changes_of([*known, word], wins) != changes_of(known, wins)
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """What a derivation came to.
-
-    changed  whose stages are others than they were, or of another time
-    moves    the rows that were not there before
-    """
-
-    changed: set[str]
-    moves: list[Row]
-
-
 def record(tx: Tx, site_id: int, timezone: str, records: Records, now: datetime) -> Recorded:
     """Derive the stages and points of these contacts as of now.
 
     records  a contact without an own id is merged into another: its rows go
     """
-    versions, stages = versions_in_force(tx, site_id), stages_of(tx, site_id)
-    scene = Scene(site_id, timezone, versions, stages, now)
-    found = Recorded(set(), [])
+    scene, found = scene_of(tx, site_id, timezone, now), Recorded()
     for some in chunks(sorted(records)):
-        changed, moves = record_some(tx, scene, some, records)
-        found.changed.update(changed)
-        found.moves.extend(moves)
+        found.add(record_some(tx, scene, some, records))
     return found
 
 
-def moves_in(found: Mapping[str, Sequence[Row]], known: Mapping[str, Sequence[Row]]) -> list[Row]:
-    """The changes that were not known: of another stage or another instant."""
-    return [
-        row
-        for one, rows in found.items()
-        for row in rows
-        if (row["stage"], row["occurred_at"]) not in {(old["stage"], old["occurred_at"]) for old in known.get(one, ())}
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class Scene:
-    """What holds for all people of a site at a time."""
-
-    site_id: int
-    timezone: str
-    versions: Sequence[Version]
-    stages: Stages
-    now: datetime
-
-
-def record_some(tx: Tx, scene: Scene, contact_ids: Sequence[str], records: Records) -> tuple[set[str], list[Row]]:
+def record_some(tx: Tx, scene: Scene, contact_ids: Sequence[str], records: Records) -> Recorded:
     """The same, of so many as one statement may name."""
     own = {one: records[one] for one in contact_ids}
     # Nobody else derives them from less than is known when this is written.
@@ -147,12 +106,7 @@ def record_some(tx: Tx, scene: Scene, contact_ids: Sequence[str], records: Recor
         write_points(tx, scene, contact_ids, ways)
     # Whose changes only name another version of the definitions now are credited as before.
     changed = {one for one in others if steps_in(found[one]) != steps_in(known.get(one, []))}
-    return changed, moves_in({one: found[one] for one in changed}, known)
-
-
-def steps_in(rows: Sequence[Row]) -> list[tuple[str, datetime]]:
-    """Where somebody's way led, and when."""
-    return [(row["stage"], row["occurred_at"]) for row in rows]
+    return Recorded(changed, moves_in({one: found[one] for one in changed}, known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +125,8 @@ def ways_of(tx: Tx, scene: Scene, records: Records) -> dict[str, Way]:
     for contact_id, more in company_words(tx, scene.site_id, own).items():
         words.setdefault(contact_id, []).extend(more)
     if not scene.versions:
-        return {
-            one: Way(rows_of(scene, one, changes_of(words.get(one, ()), wins.get(one, ()), (), scene.stages)))
-            for one in own
-        }
+        ways = {one: changes_of(words.get(one, ()), wins.get(one, ()), (), scene.stages) for one in own}
+        return {one: Way(rows_of(scene, {"contact_id": one}, changes, None)) for one, changes in ways.items()}
     told = facts_of(tx, scene.site_id, own, kinds_asked(scene.versions))
     return {
         one: way_of(scene, one, told[one], words.get(one, ()), wins.get(one, ())) if one in told else Way([])
@@ -194,16 +146,11 @@ def way_of(scene: Scene, contact_id: str, told: Told, words: Sequence[Word], win
     firings = asked.firings(again=bool(words))
     spoken = [one for one in firings if one.at <= now]
     changes = changes_of(words, wins, spoken, scene.stages)
-    rows = rows_of(scene, contact_id, changes, asked)
+    rows = rows_of(scene, {"contact_id": contact_id}, changes, asked)
     stands = scene.stages.rank(changes[-1].stage if changes else None)
     points, fades_at = asked.points_at(now)
     later = [one.at for one in firings if one.at > now and scene.stages.rank(one.rule.stage) > stands]
     return Way(rows, points, min([*later, *([fades_at] if fades_at else [])], default=None))
-
-
-def rows_of(scene: Scene, contact_id: str, changes: Sequence[Change], asked: Asked | None = None) -> list[Row]:
-    """The rows of somebody's changes."""
-    return [row_of(scene, contact_id, position, change, asked) for position, change in enumerate(changes)]
 
 
 def write_points(tx: Tx, scene: Scene, contact_ids: Sequence[str], ways: Mapping[str, Way]) -> None:
@@ -241,24 +188,6 @@ def write(tx: Tx, found: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         stands,
         [{"whose": one, "now_in": row["stage"], "since": row["occurred_at"]} for one, row in sorted(latest.items())],
     )
-
-
-def row_of(scene: Scene, contact_id: str, position: int, change: Change, asked: Asked | None) -> Row:
-    """The row of one change."""
-    proof = asked.proof(change.firing) if asked and change.firing else [list(one) for one in change.evidence]
-    return {
-        "contact_id": contact_id,
-        "position": position,
-        "site_id": scene.site_id,
-        "stage_before": None if change.before is None else str(change.before),
-        "stage": str(change.stage),
-        "occurred_at": change.at,
-        "day": local_day(change.at, scene.timezone),
-        "cause": change.cause.value,
-        "decided_by": change.by,
-        "version": change.version,
-        "evidence": proof,
-    }
 
 
 def words_of(tx: Tx, site_id: int, records: Records) -> dict[str, list[Word]]:
