@@ -7,9 +7,9 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from tracker.access.sites import clean_host
@@ -234,3 +234,17 @@ Line = Annotated[str, Field(max_length=255), AfterValidator(any_text)]
 # A stage's internal name; whether the site has it is asked where it is used.
 StageName = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9_]*$")]
 Word = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(some_text)]
+
+
+class ForOne(Args):
+    """Whom something personal is for: exactly one of the two."""
+
+    email: Email | None = Field(None, description="Their address.")
+    contact: KnownContact | None = Field(None, description="A contact's id.")
+
+    @model_validator(mode="after")
+    def is_one(self) -> Self:
+        """One of the two."""
+        if (self.email is None) == (self.contact is None):
+            raise refuse("give email or contact, one of the two", "email")
+        return self

@@ -4,15 +4,29 @@ SendGrid's event webhook is taken as it posts it; its signature is asked for whe
 """
 
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Any
 
 from flask import current_app, request
-from pydantic import AfterValidator, Field, RootModel, WithJsonSchema, model_validator
+from pydantic import AfterValidator, Field, RootModel, WithJsonSchema
 
 from api.context import here
 from api.trust import actor, token_site
 from api.v1.contract import operation
-from api.v1.fields import CONTROL, Args, Body, Day, Email, Instant, Key, KnownContact, Line, Out, Path, Word, refuse
+from api.v1.fields import (
+    CONTROL,
+    Args,
+    Body,
+    Day,
+    Email,
+    ForOne,
+    Instant,
+    Key,
+    Line,
+    Out,
+    Path,
+    Word,
+    refuse,
+)
 from tracker.access import audit
 from tracker.clock import local_day
 from tracker.db.store import begin, reading
@@ -214,20 +228,6 @@ class LinkPath(Path):
     link_id: str = Field(description="The link's id.", max_length=40, pattern=CONTROL, examples=["dGhlLWxpbms"])
 
 
-class ForArgs(Args):
-    """Whom a personal link is for: exactly one of the two."""
-
-    email: Email | None = Field(None, description="Their address.")
-    contact: KnownContact | None = Field(None, description="A contact's id.")
-
-    @model_validator(mode="after")
-    def is_one(self) -> Self:
-        """One of the two."""
-        if (self.email is None) == (self.contact is None):
-            raise refuse("give email or contact, one of the two", "email")
-        return self
-
-
 class PersonalOut(Out):
     """A personal link; who it is for cannot be read in it."""
 
@@ -381,11 +381,11 @@ def post_mail_link(body: LinkIn, args: Args) -> LinkOut:
     "/mail/links/<link_id>/for",
     tag="Mail",
     path=LinkPath,
-    args=ForArgs,
+    args=ForOne,
     gives=PersonalOut,
     sample="/mail/links/$LINK/for?email=hana@kyoto.example",
 )
-def get_personal_link(link_id: str, args: ForArgs) -> PersonalOut:
+def get_personal_link(link_id: str, args: ForOne) -> PersonalOut:
     """A link for one person, so that the click is theirs. Nothing personal can be read in it."""
     context, site = here(), token_site()
     with reading(context.engine) as tx:

@@ -16,9 +16,9 @@ from api.v1.fields import (
     ContactId,
     Day,
     Email,
+    ForOne,
     Instant,
     Key,
-    KnownContact,
     Out,
     Path,
     Word,
@@ -156,20 +156,6 @@ class SurveyPath(Path):
     survey_id: str = Field(description="The survey's id.", max_length=40, pattern=CONTROL, examples=["c3VydmV5LTAx"])
 
 
-class InvitedArgs(Args):
-    """Who is invited: exactly one of the two."""
-
-    email: Email | None = Field(None, description="Their address.")
-    contact: KnownContact | None = Field(None, description="A contact's id.")
-
-    @model_validator(mode="after")
-    def is_one(self) -> Self:
-        """One of the two."""
-        if (self.email is None) == (self.contact is None):
-            raise refuse("give email or contact, one of the two", "email")
-        return self
-
-
 class InvitationOut(Out):
     """The survey's address for one person; who it is for cannot be read in it."""
 
@@ -246,11 +232,11 @@ def post_survey(body: SurveyIn, args: Args) -> SurveyOut:
     "/surveys/<survey_id>/for",
     tag="Surveys",
     path=SurveyPath,
-    args=InvitedArgs,
+    args=ForOne,
     gives=InvitationOut,
     sample="/surveys/$SURVEY/for?email=hana@kyoto.example",
 )
-def get_invitation(survey_id: str, args: InvitedArgs) -> InvitationOut:
+def get_invitation(survey_id: str, args: ForOne) -> InvitationOut:
     """A survey's address for one person, so that the answer is theirs. Nothing personal can be read in it."""
     context, site = here(), token_site()
     with reading(context.engine) as tx:
